@@ -1,0 +1,1 @@
+"""What the exchange decides: pure, exact, synchronous; standard library and msgspec only."""

@@ -1,0 +1,292 @@
+"""Everything that can be asked of the exchange. Imperative names; each bears all it needs.
+
+A command that comes from outside may bear a `request`: sent again, it gets its first answer.
+"""
+
+from __future__ import annotations
+
+from wattbay.core.facts import (
+    ArchivedDelivery,
+    Message,
+    Meter,
+    NetworkLimit,
+    Party,
+    PodFacts,
+    Product,
+    SettlementRun,
+    Side,
+    Tariff,
+)
+from wattbay.ids import (
+    CommunityId,
+    MeterId,
+    OrderId,
+    PartyId,
+    PodId,
+    ProductId,
+    ProfileId,
+    RequestId,
+    RunName,
+    TradeId,
+)
+from wattbay.periods import Instant
+
+
+class OpenCommunity(Message):
+    """Found a community: always the first entry."""
+
+    community: CommunityId
+    currency: str
+    """ISO 4217 code; one exchange, one currency."""
+    minor_digits: int
+    """Decimals of the payable unit: 2 for pence."""
+    isp_us: int
+    """Length of the imbalance settlement period; every delivery is one. [µs]"""
+    runs: tuple[SettlementRun, ...]
+    """By date; the last is final."""
+
+
+class RegisterParty(Message):
+    """Admit a party, or change its roles, funding or consent."""
+
+    party: Party
+
+
+class DepositMoney(Message):
+    """Book money that a party has paid in for a pod."""
+
+    pod: PodId
+    party: PartyId
+    amount_nano: int
+    request: RequestId | None = None
+
+
+class WithdrawMoney(Message):
+    """Pay money out of a pod's account; never what is held."""
+
+    pod: PodId
+    party: PartyId
+    amount_nano: int
+    request: RequestId | None = None
+
+
+class WriteOff(Message):
+    """Move what cannot be collected from an account to the named loss account."""
+
+    pod: PodId
+    party: PartyId
+    amount_nano: int
+    reason: str
+
+
+class DefineTariff(Message):
+    """Publish a tariff. A tariff never changes; a pod changes tariff."""
+
+    tariff: Tariff
+
+
+class DefineProfile(Message):
+    """Publish a standard profile: the share of a day's energy in each of its periods."""
+
+    profile: ProfileId
+    weights: tuple[int, ...]
+
+
+class RegisterPod(Message):
+    """Connect a pod with its first facts and its meter."""
+
+    facts: PodFacts
+    meter: Meter
+
+
+class ChangePod(Message):
+    """Let other facts hold of a pod from an instant on (party, supplier, tariff, zone)."""
+
+    facts: PodFacts
+
+
+class ExchangeMeter(Message):
+    """Replace a pod's meter: final registers of the old one, a new one with its initial ones."""
+
+    pod: PodId
+    at: Instant
+    final_import: int
+    """[register units of the old meter]"""
+    final_export: int
+    meter: Meter
+
+
+class DefineProduct(Message):
+    """Offer a product for trade."""
+
+    product: Product
+
+
+class ListDeliveries(Message):
+    """List the deliveries of a local day. The core knows days only from here."""
+
+    product: ProductId
+    day: str
+    """Local date, ``2013-06-10``."""
+    start: Instant
+    count: int
+    """46, 48 or 50 half-hours, for instance."""
+
+
+class PlaceOrder(Message):
+    """Bid for energy or offer it. Without a limit it is a market order."""
+
+    pod: PodId
+    product: ProductId
+    delivery: Instant
+    side: Side
+    quantity_wh: int
+    limit: int | None
+    """The worst price it accepts. [nano-currency per Wh]"""
+    request: RequestId | None = None
+
+
+class AmendOrder(Message):
+    """Change an open order; a larger quantity or another limit loses its place in time."""
+
+    order: OrderId
+    pod: PodId
+    quantity_wh: int
+    limit: int | None
+    request: RequestId | None = None
+
+
+class CancelOrder(Message):
+    """Withdraw an open order."""
+
+    order: OrderId
+    pod: PodId
+    request: RequestId | None = None
+
+
+class CurtailOrder(Message):
+    """Let the grid operator reduce or cancel (to zero) an order during the network check."""
+
+    operator: PartyId
+    order: OrderId
+    quantity_wh: int
+    reason: str
+
+
+class SubmitLimit(Message):
+    """Let the grid operator bound what an auction may trade."""
+
+    operator: PartyId
+    limit: NetworkLimit
+
+
+class CancelTrade(Message):
+    """Let the grid operator undo a trade before its delivery, without penalty to anybody."""
+
+    operator: PartyId
+    delivery: Instant
+    trade: TradeId
+    reason: str
+
+
+class ActivateEnergy(Message):
+    """Record energy that the grid operator instructed a pod to inject (positive) or draw."""
+
+    operator: PartyId
+    pod: PodId
+    delivery: Instant
+    energy_wh: int
+    reason: str
+
+
+class SubmitReading(Message):
+    """Bring the registers of a meter at an instant, with the bytes as signed."""
+
+    meter: MeterId
+    boot: int
+    seq: int
+    measured_at: Instant
+    import_register: int
+    export_register: int
+    proof: bytes
+    """The signed bytes, so that anybody can check them again."""
+
+
+class SubstituteEnergy(Message):
+    """Let the metered data responsible set (or confirm) the energy of a pod's period."""
+
+    responsible: PartyId
+    pod: PodId
+    delivery: Instant
+    import_wh: int
+    export_wh: int
+    reason: str
+
+
+class CorrectDelivery(Message):
+    """Correct a final delivery; brings the archived record, whose hash the core knows."""
+
+    responsible: PartyId
+    record: ArchivedDelivery
+    pod: PodId
+    import_wh: int
+    export_wh: int
+    reason: str
+
+
+class CloseGate(Message):
+    """Close the gate of a delivery. Asked by the clock."""
+
+    product: ProductId
+    delivery: Instant
+
+
+class ClearAuction(Message):
+    """Clear a delivery after the network check. Asked by the clock."""
+
+    product: ProductId
+    delivery: Instant
+
+
+class SettlePeriod(Message):
+    """Settle a delivery in a run. Asked by the clock."""
+
+    delivery: Instant
+    run: RunName
+
+
+class IssueStatements(Message):
+    """Close a local month for every pod."""
+
+    month: str
+
+
+Command = (
+    OpenCommunity
+    | RegisterParty
+    | DepositMoney
+    | WithdrawMoney
+    | WriteOff
+    | DefineTariff
+    | DefineProfile
+    | RegisterPod
+    | ChangePod
+    | ExchangeMeter
+    | DefineProduct
+    | ListDeliveries
+    | PlaceOrder
+    | AmendOrder
+    | CancelOrder
+    | CurtailOrder
+    | SubmitLimit
+    | CancelTrade
+    | ActivateEnergy
+    | SubmitReading
+    | SubstituteEnergy
+    | CorrectDelivery
+    | CloseGate
+    | ClearAuction
+    | SettlePeriod
+    | IssueStatements
+)
+"""Any command."""

@@ -1,0 +1,1 @@
+"""How energy is traded: products, orders, and the auction."""
