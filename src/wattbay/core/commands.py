@@ -32,7 +32,7 @@ from wattbay.ids import (
 from wattbay.periods import Instant
 
 
-class OpenCommunity(Message):
+class OpenCommunity(Message, kw_only=True):
     """Found a community: always the first entry."""
 
     community: CommunityId
@@ -46,13 +46,13 @@ class OpenCommunity(Message):
     """By date; the last is final."""
 
 
-class RegisterParty(Message):
+class RegisterParty(Message, kw_only=True):
     """Admit a party, or change its roles, funding or consent."""
 
     party: Party
 
 
-class DepositMoney(Message):
+class DepositMoney(Message, kw_only=True):
     """Book money that a party has paid in for a pod."""
 
     pod: PodId
@@ -61,7 +61,7 @@ class DepositMoney(Message):
     request: RequestId | None = None
 
 
-class WithdrawMoney(Message):
+class WithdrawMoney(Message, kw_only=True):
     """Pay money out of a pod's account; never what is held."""
 
     pod: PodId
@@ -70,7 +70,7 @@ class WithdrawMoney(Message):
     request: RequestId | None = None
 
 
-class WriteOff(Message):
+class WriteOff(Message, kw_only=True):
     """Move what cannot be collected from an account to the named loss account."""
 
     pod: PodId
@@ -79,33 +79,33 @@ class WriteOff(Message):
     reason: str
 
 
-class DefineTariff(Message):
+class DefineTariff(Message, kw_only=True):
     """Publish a tariff. A tariff never changes; a pod changes tariff."""
 
     tariff: Tariff
 
 
-class DefineProfile(Message):
+class DefineProfile(Message, kw_only=True):
     """Publish a standard profile: the share of a day's energy in each of its periods."""
 
     profile: ProfileId
     weights: tuple[int, ...]
 
 
-class RegisterPod(Message):
+class RegisterPod(Message, kw_only=True):
     """Connect a pod with its first facts and its meter."""
 
     facts: PodFacts
     meter: Meter
 
 
-class ChangePod(Message):
+class ChangePod(Message, kw_only=True):
     """Let other facts hold of a pod from an instant on (party, supplier, tariff, zone)."""
 
     facts: PodFacts
 
 
-class ExchangeMeter(Message):
+class ExchangeMeter(Message, kw_only=True):
     """Replace a pod's meter: final registers of the old one, a new one with its initial ones."""
 
     pod: PodId
@@ -116,13 +116,13 @@ class ExchangeMeter(Message):
     meter: Meter
 
 
-class DefineProduct(Message):
+class DefineProduct(Message, kw_only=True):
     """Offer a product for trade."""
 
     product: Product
 
 
-class ListDeliveries(Message):
+class ListDeliveries(Message, kw_only=True):
     """List the deliveries of a local day. The core knows days only from here."""
 
     product: ProductId
@@ -133,7 +133,7 @@ class ListDeliveries(Message):
     """46, 48 or 50 half-hours, for instance."""
 
 
-class PlaceOrder(Message):
+class PlaceOrder(Message, kw_only=True):
     """Bid for energy or offer it. Without a limit it is a market order."""
 
     pod: PodId
@@ -146,7 +146,7 @@ class PlaceOrder(Message):
     request: RequestId | None = None
 
 
-class AmendOrder(Message):
+class AmendOrder(Message, kw_only=True):
     """Change an open order; a larger quantity or another limit loses its place in time."""
 
     order: OrderId
@@ -156,7 +156,7 @@ class AmendOrder(Message):
     request: RequestId | None = None
 
 
-class CancelOrder(Message):
+class CancelOrder(Message, kw_only=True):
     """Withdraw an open order."""
 
     order: OrderId
@@ -164,7 +164,7 @@ class CancelOrder(Message):
     request: RequestId | None = None
 
 
-class CurtailOrder(Message):
+class CurtailOrder(Message, kw_only=True):
     """Let the grid operator reduce or cancel (to zero) an order during the network check."""
 
     operator: PartyId
@@ -173,14 +173,14 @@ class CurtailOrder(Message):
     reason: str
 
 
-class SubmitLimit(Message):
+class SubmitLimit(Message, kw_only=True):
     """Let the grid operator bound what an auction may trade."""
 
     operator: PartyId
     limit: NetworkLimit
 
 
-class CancelTrade(Message):
+class CancelTrade(Message, kw_only=True):
     """Let the grid operator undo a trade before its delivery, without penalty to anybody."""
 
     operator: PartyId
@@ -189,7 +189,7 @@ class CancelTrade(Message):
     reason: str
 
 
-class ActivateEnergy(Message):
+class ActivateEnergy(Message, kw_only=True):
     """Record energy that the grid operator instructed a pod to inject (positive) or draw."""
 
     operator: PartyId
@@ -199,7 +199,7 @@ class ActivateEnergy(Message):
     reason: str
 
 
-class SubmitReading(Message):
+class SubmitReading(Message, kw_only=True):
     """Bring the registers of a meter at an instant, with the bytes as signed."""
 
     meter: MeterId
@@ -212,7 +212,7 @@ class SubmitReading(Message):
     """The signed bytes, so that anybody can check them again."""
 
 
-class SubstituteEnergy(Message):
+class SubstituteEnergy(Message, kw_only=True):
     """Let the metered data responsible set (or confirm) the energy of a pod's period."""
 
     responsible: PartyId
@@ -223,7 +223,7 @@ class SubstituteEnergy(Message):
     reason: str
 
 
-class CorrectDelivery(Message):
+class CorrectDelivery(Message, kw_only=True):
     """Correct a final delivery; brings the archived record, whose hash the core knows."""
 
     responsible: PartyId
@@ -234,28 +234,28 @@ class CorrectDelivery(Message):
     reason: str
 
 
-class CloseGate(Message):
+class CloseGate(Message, kw_only=True):
     """Close the gate of a delivery. Asked by the clock."""
 
     product: ProductId
     delivery: Instant
 
 
-class ClearAuction(Message):
+class ClearAuction(Message, kw_only=True):
     """Clear a delivery after the network check. Asked by the clock."""
 
     product: ProductId
     delivery: Instant
 
 
-class SettlePeriod(Message):
+class SettlePeriod(Message, kw_only=True):
     """Settle a delivery in a run. Asked by the clock."""
 
     delivery: Instant
     run: RunName
 
 
-class IssueStatements(Message):
+class IssueStatements(Message, kw_only=True):
     """Close a local month for every pod."""
 
     month: str

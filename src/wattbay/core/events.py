@@ -78,7 +78,7 @@ class Reason(StrEnum):
     DELIVERY_FINAL = "delivery_final"
 
 
-class Rejected(Message):
+class Rejected(Message, kw_only=True):
     """The command was refused and changed nothing."""
 
     reason: Reason
@@ -86,7 +86,7 @@ class Rejected(Message):
     """What, and what would be right."""
 
 
-class CommunityOpened(Message):
+class CommunityOpened(Message, kw_only=True):
     """A community exists."""
 
     community: CommunityId
@@ -96,13 +96,13 @@ class CommunityOpened(Message):
     runs: tuple[SettlementRun, ...]
 
 
-class PartyRegistered(Message):
+class PartyRegistered(Message, kw_only=True):
     """A party is admitted, or has other roles, funding or consent from now on."""
 
     party: Party
 
 
-class MoneyDeposited(Message):
+class MoneyDeposited(Message, kw_only=True):
     """Money came in for a pod."""
 
     pod: PodId
@@ -110,7 +110,7 @@ class MoneyDeposited(Message):
     amount_nano: int
 
 
-class MoneyWithdrawn(Message):
+class MoneyWithdrawn(Message, kw_only=True):
     """Money was paid out of a pod's account."""
 
     pod: PodId
@@ -118,7 +118,7 @@ class MoneyWithdrawn(Message):
     amount_nano: int
 
 
-class DebtWrittenOff(Message):
+class DebtWrittenOff(Message, kw_only=True):
     """What could not be collected stands on the loss account."""
 
     pod: PodId
@@ -127,33 +127,33 @@ class DebtWrittenOff(Message):
     reason: str
 
 
-class TariffDefined(Message):
+class TariffDefined(Message, kw_only=True):
     """A tariff is published."""
 
     tariff: Tariff
 
 
-class ProfileDefined(Message):
+class ProfileDefined(Message, kw_only=True):
     """A standard profile is published."""
 
     profile: ProfileId
     weights: tuple[int, ...]
 
 
-class PodRegistered(Message):
+class PodRegistered(Message, kw_only=True):
     """A pod is connected."""
 
     facts: PodFacts
     meter: Meter
 
 
-class PodChanged(Message):
+class PodChanged(Message, kw_only=True):
     """Other facts hold of a pod from an instant on."""
 
     facts: PodFacts
 
 
-class MeterExchanged(Message):
+class MeterExchanged(Message, kw_only=True):
     """A pod is measured by another meter from an instant on."""
 
     pod: PodId
@@ -163,13 +163,13 @@ class MeterExchanged(Message):
     meter: Meter
 
 
-class ProductDefined(Message):
+class ProductDefined(Message, kw_only=True):
     """A product can be traded."""
 
     product: Product
 
 
-class DeliveriesListed(Message):
+class DeliveriesListed(Message, kw_only=True):
     """The deliveries of a local day can be traded when their gates open."""
 
     product: ProductId
@@ -178,7 +178,7 @@ class DeliveriesListed(Message):
     count: int
 
 
-class OrderPlaced(Message):
+class OrderPlaced(Message, kw_only=True):
     """An order stands."""
 
     order: OrderId
@@ -192,7 +192,7 @@ class OrderPlaced(Message):
     """Its worst case, held until it is cleared."""
 
 
-class OrderAmended(Message):
+class OrderAmended(Message, kw_only=True):
     """An order stands with another quantity or limit."""
 
     order: OrderId
@@ -204,7 +204,7 @@ class OrderAmended(Message):
     keeps_place: bool
 
 
-class OrderCancelled(Message):
+class OrderCancelled(Message, kw_only=True):
     """An order was withdrawn; its hold is released."""
 
     order: OrderId
@@ -212,7 +212,7 @@ class OrderCancelled(Message):
     delivery: Instant
 
 
-class OrderCurtailed(Message):
+class OrderCurtailed(Message, kw_only=True):
     """The grid operator reduced an order, or cancelled it (zero)."""
 
     order: OrderId
@@ -223,20 +223,20 @@ class OrderCurtailed(Message):
     reason: str
 
 
-class LimitSubmitted(Message):
+class LimitSubmitted(Message, kw_only=True):
     """A network limit binds the auction of a delivery."""
 
     limit: NetworkLimit
 
 
-class GateClosed(Message):
+class GateClosed(Message, kw_only=True):
     """No order for the delivery is taken from now on."""
 
     product: ProductId
     delivery: Instant
 
 
-class AuctionCleared(Message):
+class AuctionCleared(Message, kw_only=True):
     """The auction of a delivery is over; what was not traded has expired, holds are released."""
 
     product: ProductId
@@ -247,7 +247,7 @@ class AuctionCleared(Message):
     surplus_maximum_nano: int
 
 
-class Traded(Message):
+class Traded(Message, kw_only=True):
     """Energy of a delivery changed hands, financially firm."""
 
     trade: TradeId
@@ -264,7 +264,7 @@ class Traded(Message):
     """The seller's exposure to being short, held until the delivery is settled."""
 
 
-class TradeCancelled(Message):
+class TradeCancelled(Message, kw_only=True):
     """The grid operator undid a trade; nobody owes anything for it."""
 
     trade: TradeId
@@ -272,7 +272,7 @@ class TradeCancelled(Message):
     reason: str
 
 
-class EnergyActivated(Message):
+class EnergyActivated(Message, kw_only=True):
     """A pod was instructed to inject (positive) or draw; that is no deviation."""
 
     operator: PartyId
@@ -282,7 +282,7 @@ class EnergyActivated(Message):
     reason: str
 
 
-class ReadingAccepted(Message):
+class ReadingAccepted(Message, kw_only=True):
     """A register value stands. Energies are of the pod since it was connected, meters exchanged or
     not."""
 
@@ -298,7 +298,7 @@ class ReadingAccepted(Message):
     quality: Quality
 
 
-class EnergyMetered(Message):
+class EnergyMetered(Message, kw_only=True):
     """A pod's energy of a period is known, estimated, or known better."""
 
     pod: PodId
@@ -308,21 +308,21 @@ class EnergyMetered(Message):
     quality: Quality
 
 
-class DeliveredTrade(Record):
+class DeliveredTrade(Record, kw_only=True):
     """How much of a trade was delivered."""
 
     trade: TradeId
     delivered_wh: int
 
 
-class Imbalance(Record):
+class Imbalance(Record, kw_only=True):
     """What the pods of a balance responsible party were long (positive) or short together."""
 
     brp: PartyId
     energy_wh: int
 
 
-class PeriodSettled(Message):
+class PeriodSettled(Message, kw_only=True):
     """A delivery was settled in a run; the receipts that changed follow in the same entry."""
 
     delivery: Instant
@@ -334,7 +334,7 @@ class PeriodSettled(Message):
     """All balance responsible parties, by name."""
 
 
-class ReceiptIssued(Message):
+class ReceiptIssued(Message, kw_only=True):
     """A pod's receipt for a delivery. A later version replaces an earlier one, which is kept."""
 
     receipt: Receipt
@@ -342,7 +342,7 @@ class ReceiptIssued(Message):
     """The version that it replaces; the ledger posts the differences."""
 
 
-class DeliveryFinal(Message):
+class DeliveryFinal(Message, kw_only=True):
     """A delivery left the core's state."""
 
     delivery: Instant
@@ -350,7 +350,7 @@ class DeliveryFinal(Message):
     """SHA-256 of the archived record's canonical bytes."""
 
 
-class StatementIssued(Message):
+class StatementIssued(Message, kw_only=True):
     """A pod's statement for a local month."""
 
     statement: Statement

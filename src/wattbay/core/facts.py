@@ -23,11 +23,11 @@ from wattbay.ids import (
 from wattbay.periods import Instant
 
 
-class Record(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+class Record(Struct, frozen=True, array_like=True, gc=False):
     """The form of every noun: frozen, by keyword, an array on the wire."""
 
 
-class Message(Struct, frozen=True, kw_only=True, array_like=True, tag=True, gc=False):
+class Message(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """The form of every command and event: as a record, with its name first."""
 
 
@@ -106,7 +106,7 @@ class Quality(StrEnum):
     """Set or confirmed by the metered data responsible."""
 
 
-class SettlementRun(Record):
+class SettlementRun(Record, kw_only=True):
     """A named, dated pass over a delivery. The last one of a community is final."""
 
     name: RunName
@@ -114,7 +114,7 @@ class SettlementRun(Record):
     """How long after the end of the delivery. [µs]"""
 
 
-class Party(Record):
+class Party(Record, kw_only=True):
     """A legal or natural person in the market, by pseudonym."""
 
     party: PartyId
@@ -128,7 +128,7 @@ class Party(Record):
     """Since when its sales bear tax; None for never."""
 
 
-class PodFacts(Record):
+class PodFacts(Record, kw_only=True):
     """What holds of a point of delivery from an instant on, until the next facts."""
 
     pod: PodId
@@ -147,7 +147,7 @@ class PodFacts(Record):
     yearly_export_wh: int = 0
 
 
-class Meter(Record):
+class Meter(Record, kw_only=True):
     """A meter, its key and its registers."""
 
     meter: MeterId
@@ -165,7 +165,7 @@ class Meter(Record):
     """More than this through the meter is impossible. [W]"""
 
 
-class LocalFee(Record):
+class LocalFee(Record, kw_only=True):
     """Network fee for delivered energy traded from one zone to another."""
 
     from_zone: ZoneId
@@ -173,14 +173,14 @@ class LocalFee(Record):
     nano_per_wh: int
 
 
-class TaxRate(Record):
+class TaxRate(Record, kw_only=True):
     """A rate of tax from an instant on."""
 
     since: Instant
     ppm: int
 
 
-class Tariff(Record):
+class Tariff(Record, kw_only=True):
     """The components of a retail price, before tax. [nano-currency per Wh unless named]"""
 
     tariff: TariffId
@@ -197,7 +197,7 @@ class Tariff(Record):
     """By date, earliest first."""
 
 
-class Product(Record):
+class Product(Record, kw_only=True):
     """What can be traded, when, in which steps, and how deviations from it are settled."""
 
     product: ProductId
@@ -230,14 +230,14 @@ class Product(Record):
     netting: Netting = Netting.NONE
 
 
-class LimitTerm(Record):
+class LimitTerm(Record, kw_only=True):
     """The integer coefficient of one pod in a network limit."""
 
     pod: PodId
     coefficient: int
 
 
-class NetworkLimit(Record):
+class NetworkLimit(Record, kw_only=True):
     """A linear constraint on traded net injections: sum of coefficient x (sold - bought).
 
     The sum must be at most `bound_wh`; for the other direction the coefficients are negative.
@@ -249,7 +249,7 @@ class NetworkLimit(Record):
     reason: str
 
 
-class Receipt(Record):
+class Receipt(Record, kw_only=True):
     """What one pod sold, bought, delivered and owes for one delivery, before tax.
 
     Positive money: the party pays. Positive energy: into the grid, long.
@@ -300,14 +300,14 @@ class Receipt(Record):
         )
 
 
-class StatementLine(Record):
+class StatementLine(Record, kw_only=True):
     """One component of a statement. Positive: the party pays."""
 
     component: str
     amount_nano: int
 
 
-class Statement(Record):
+class Statement(Record, kw_only=True):
     """Receipts, charges and tax of a pod over a local month, rounded once."""
 
     pod: PodId
@@ -324,7 +324,7 @@ class Statement(Record):
 
 
 
-class ArchivedTrade(Record):
+class ArchivedTrade(Record, kw_only=True):
     """A trade of a final delivery."""
 
     trade: int
@@ -335,7 +335,7 @@ class ArchivedTrade(Record):
     sell_price: int
 
 
-class ArchivedDelivery(Record):
+class ArchivedDelivery(Record, kw_only=True):
     """The record of a final delivery. The core keeps only its hash."""
 
     delivery: Instant
