@@ -7,6 +7,7 @@ instants microseconds of UTC, shares parts per million; each name ends in its un
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import dataclass_transform
 
 from msgspec import Struct
 
@@ -23,10 +24,12 @@ from wattbay.ids import (
 from wattbay.periods import Instant
 
 
+@dataclass_transform(frozen_default=True)
 class Record(Struct, frozen=True, array_like=True, gc=False):
     """The form of every noun: frozen, by keyword, an array on the wire."""
 
 
+@dataclass_transform(frozen_default=True)
 class Message(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """The form of every command and event: as a record, with its name first."""
 
