@@ -1,0 +1,1 @@
+"""How the world reaches us: one room a wire, none knows another."""

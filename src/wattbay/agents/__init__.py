@@ -1,0 +1,1 @@
+"""Who trades: agents see views and return commands."""

@@ -1,0 +1,1 @@
+"""What readers see: folded from the journal, deletable."""
