@@ -1,0 +1,1 @@
+"""The made-up world at the ends of the wires: town, weather, devices, faults; one seed."""

@@ -1,0 +1,210 @@
+"""Scenarios: which there are, and one of them read, checked and drawn by its seed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from wattbay.core.facts import Party, Role
+from wattbay.errors import ConfigError, Fault
+from wattbay.ids import PartyId, ProfileId
+from wattbay.periods import WEEK, Period
+from wattbay.simulation import scenario_data, scenario_file, scenario_parts
+from wattbay.simulation.homes import draw_homes
+from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Scenario
+from wattbay.simulation.scenario_file import Table
+from wattbay.simulation.series import Series
+
+__all__ = [
+    "Battery",
+    "FaultPlan",
+    "Home",
+    "Listing",
+    "Scenario",
+    "Series",
+    "load_scenario",
+    "scenarios",
+]
+
+FORMAT = 1
+"""The only format of a scenario file so far."""
+PODS_MAX = 100_000
+"""More homes than this are a mistake."""
+SEED_MAX = 2**53 - 1
+PACKAGED = Path(__file__).resolve().parent.parent / "scenarios"
+"""Where the scenarios stand that come with the program."""
+
+
+class Listing(NamedTuple):
+    """A packaged scenario, in a line."""
+
+    name: str
+    title: str
+    homes: int
+    days: int
+    description: str
+
+
+def scenarios() -> tuple[Listing, ...]:
+    """Return the packaged scenarios, by name."""
+    listed: list[Listing] = []
+    for name in _packaged():
+        _, root = scenario_file.read(PACKAGED / f"{name}.toml")
+        time = root.table("time")
+        days = scenario_parts.read_days(time, scenario_parts.read_calendar(time))
+        homes = scenario_data.read_home_rows(root.table("data"), root.table("homes"))
+        listed.append(
+            Listing(name, root.text("title"), len(homes), len(days), root.text("description"))
+        )
+    return tuple(listed)
+
+
+def _packaged() -> list[str]:
+    return sorted(path.stem for path in PACKAGED.glob("*.toml"))
+
+
+def load_scenario(
+    name_or_path: str | Path,
+    *,
+    days: int | None = None,
+    pods: int | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Read a scenario, check all of it, and draw what its seed draws.
+
+    Parameters
+    ----------
+    name_or_path
+        A packaged scenario (see `scenarios`), a TOML file, or a folder with a ``scenario.toml``.
+    days
+        Only the first so many of its days.
+    pods
+        So many homes: the first of its homes, or more of them, whose load is shifted by weeks.
+    seed
+        Another seed than the file's.
+
+    Raises
+    ------
+    ConfigError
+        Bears everything that is wrong, each with file and line.
+    """
+    source, root = scenario_file.read(_path(name_or_path))
+    scenario = _read(root, days, pods, seed)
+    root.finish()
+    if scenario is None or source.faults:
+        raise ConfigError(*sorted(source.faults, key=_by_line))
+    return scenario
+
+
+def _by_line(fault: Fault) -> tuple[str, int]:
+    file, _, line = fault.where.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (fault.where, 0)
+
+
+def _path(name_or_path: str | Path) -> Path:
+    """Find the file that is meant; the name of a packaged scenario comes first."""
+    names = _packaged()
+    if str(name_or_path) in names:
+        return PACKAGED / f"{name_or_path}.toml"
+    path = Path(name_or_path)
+    if path.is_dir():
+        path /= "scenario.toml"
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(str(name_or_path), names, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"packaged are {', '.join(names)}"
+    raise ConfigError(Fault(str(name_or_path), "there is no such scenario", remedy))
+
+
+def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> Scenario | None:
+    """Read every part; None where faults leave nothing to make a scenario of."""
+    _check_format(root)
+    _check_options(root, pods, seed)
+    time, files, homes = root.table("time"), root.table("data"), root.table("homes")
+    calendar, isp_us = scenario_parts.read_calendar(time), scenario_parts.read_isp(time)
+    history_us = time.integer("history_weeks", 5, most=52) * WEEK
+    all_days = scenario_parts.read_days(time, calendar)
+    market = scenario_parts.read_market(root, calendar)
+    rows = scenario_data.read_home_rows(files, homes)
+    names = [row.home for row in rows]
+    file_seed = root.integer("seed", most=SEED_MAX)
+    draw = scenario_parts.read_draw(homes, file_seed if seed is None else seed, market)
+    choices = scenario_parts.read_choices(homes, names, market)
+    credit_nano = homes.cents("credit_limit_cents")
+    battery = scenario_parts.read_battery(root.table("battery"))
+    faults = scenario_parts.read_faults(root.table("faults"), calendar, names, all_days)
+    profiles = scenario_data.read_profile_file(files, isp_us)
+    head = scenario_parts.read_head(root)
+    order_lead_us = root.table("orders").minutes("lead_minutes", 0)
+    last = len(all_days) if days is None else days
+    if all_days and not 1 <= last <= len(all_days):
+        what = f"{last} days are wanted, the scenario has {len(all_days)}"
+        root.source.faults.append(Fault("--days", what, f"1 to {len(all_days)}"))
+    count = len(rows) if pods is None else pods
+    series = scenario_data.read_series(files, rows, count, isp_us, all_days, last, history_us)
+    if series is None or root.source.faults:
+        return None
+    known = [ProfileId(name) for name in ("import", "export")]
+    import_profile, export_profile = (one if one in dict(profiles) else None for one in known)
+    made = draw_homes(
+        rows, count, draw, battery, choices, market.brps, (import_profile, export_profile)
+    )
+    chosen = tuple(all_days[:last])
+    span = Period(chosen[0][1].start, chosen[-1][1].end)
+    return Scenario(
+        id=head.id,
+        title=head.title,
+        description=head.description,
+        seed=draw.seed,
+        community=market.community.id,
+        currency=market.community.currency,
+        minor_digits=market.community.minor_digits,
+        calendar=calendar,
+        isp_us=isp_us,
+        days=chosen,
+        tariffs=market.tariffs,
+        profiles=profiles,
+        product=market.product,
+        runs=market.runs,
+        parties=(
+            *market.community.operators,
+            *market.suppliers,
+            *_home_parties(made, credit_nano),
+        ),
+        homes=made,
+        faults=scenario_parts.cut_faults(faults, [home.pod for home in made], span),
+        series=series,
+        order_lead_us=order_lead_us,
+        attribution=head.attribution,
+    )
+
+
+def _check_format(root: Table) -> None:
+    version = root.integer("format")
+    if "format" in root and version != FORMAT:
+        root.fault("format", f"format {version} is unknown", f"this program reads {FORMAT}")
+
+
+def _check_options(root: Table, pods: int | None, seed: int | None) -> None:
+    """Note what the caller, not the file, has wrong."""
+    for option, value, least, most in (
+        ("--pods", pods, 1, PODS_MAX),
+        ("--seed", seed, 0, SEED_MAX),
+    ):
+        if value is not None and not least <= value <= most:
+            what = f"{value} is out of range"
+            root.source.faults.append(Fault(option, what, f"{least} to {most}"))
+
+
+def _home_parties(homes: Sequence[Home], credit_limit_nano: int) -> list[Party]:
+    """Return the parties of homes: who has panels or a battery also injects."""
+    return [
+        Party(
+            party=PartyId(home.party),
+            roles=(Role.PROSUMER if home.pv_kwp > 0 or home.battery else Role.CONSUMER,),
+            credit_limit_nano=credit_limit_nano,
+        )
+        for home in homes
+    ]

@@ -1,0 +1,188 @@
+"""The files that a scenario names: found, checked against its days and homes, read as arrays."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattbay.periods import DAY, MINUTE, Instant, Period, to_text
+from wattbay.simulation.homes import HomeRow, pod_ids, read_homes, weeks_of_copy
+from wattbay.simulation.profiles import read_profiles
+from wattbay.simulation.scenario_facts import Profiles
+from wattbay.simulation.scenario_file import Table
+from wattbay.simulation.series import CARBON, Series, Span, read_columns, shift_weeks, span
+
+_NAMED_MAX = 5
+"""So many missing columns are named; the rest is counted."""
+
+
+def find_file(files: Table, key: str, *, needed: bool) -> Path | None:
+    """Return the file that a key names, relative to the folder of the scenario."""
+    text = files.text(key, None if needed else "")
+    if not text:
+        return None
+    folder = files.source.path.parent
+    if (folder / text).is_file():
+        return folder / text
+    files.fault(key, f"there is no file {text}", f"looked in {folder}")
+    return None
+
+
+def read_home_rows(files: Table, homes: Table) -> list[HomeRow]:
+    """Read the homes of the file, or those of them that are included."""
+    path = find_file(files, "homes_file", needed=True)
+    every, faults = read_homes(path) if path else ({}, [])
+    files.source.faults.extend(faults)
+    names = homes.texts("include", list(every))
+    for at, name in enumerate(names):
+        key = f"{homes.key('include')}[{at}]"
+        if every and name not in every:
+            near = difflib.get_close_matches(name, every, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"see {path}"
+            files.source.fault(key, f"home {name} is unknown", remedy)
+        elif name in names[:at]:
+            files.source.fault(key, f"home {name} is there twice")
+    if path and not faults and not names:
+        homes.fault("include", "a community without homes", "name at least one")
+    return [every[name] for name in dict.fromkeys(names) if name in every]
+
+
+def read_profile_file(files: Table, isp_us: int) -> Profiles:
+    """Read the standard profiles, where the scenario has some."""
+    path = find_file(files, "profiles_file", needed=False)
+    if path is None:
+        return ()
+    profiles, faults = read_profiles(path, DAY // isp_us)
+    files.source.faults.extend(faults)
+    return profiles
+
+
+class _Columns(NamedTuple):
+    """Columns of a file, and when its rows are."""
+
+    span: Span
+    values: NDArray[np.float64]
+
+    def rows(self, wanted: Period) -> slice:
+        """Return the rows of a period that the file covers."""
+        first = (wanted.start - self.span.start) // self.span.step_us
+        return slice(first, first + wanted.length_us // self.span.step_us)
+
+
+def _read(
+    files: Table, key: str, names: Sequence[str], isp_us: int, days: Sequence[tuple[date, Period]]
+) -> _Columns | None:
+    """Read columns of the file that a key names; None, and a fault, if it does not fit."""
+    path = find_file(files, key, needed=True)
+    if path is None:
+        return None
+    try:
+        covered = span(path)
+        missing = [name for name in names if name not in covered.columns]
+        if missing:
+            more = "" if len(missing) <= _NAMED_MAX else f" and {len(missing) - _NAMED_MAX} more"
+            what = f"{path.name} has no column {', '.join(missing[:_NAMED_MAX])}{more}"
+            files.fault(key, what, "a column for each home")
+            return None
+        if covered.step_us != isp_us:
+            minutes = covered.step_us // MINUTE
+            what = f"{path.name} has periods of {minutes} minutes"
+            files.fault(key, what, f"isp_minutes = {minutes}")
+            return None
+        outside = [day for day, period in days if not _covers(covered.period, period)]
+        if outside:
+            what = f"{path.name} does not cover {outside[0]}"
+            what += f" and {len(outside) - 1} other days" if len(outside) > 1 else ""
+            files.fault(key, what, f"it covers {_told(covered.period)}")
+            return None
+        return _Columns(covered, read_columns(path, names))
+    except ValueError as fault:
+        files.fault(key, f"{path.name} {fault}")
+        return None
+
+
+def _covers(whole: Period, part: Period) -> bool:
+    return whole.start <= part.start and part.end <= whole.end
+
+
+def _told(period: Period) -> str:
+    return f"{to_text(period.start)} to {to_text(period.end)}"
+
+
+def read_series(
+    files: Table,
+    rows: Sequence[HomeRow],
+    count: int,
+    isp_us: int,
+    days: Sequence[tuple[date, Period]],
+    last: int,
+    history_us: int,
+) -> Series | None:
+    """Read what the homes draw and make, from the first row of their history to the last day.
+
+    Copies of homes draw what the originals drew whole weeks earlier or later. Their panels stand
+    under the same sun, so PV is not shifted.
+
+    Parameters
+    ----------
+    count
+        So many homes, copies included.
+    days
+        All days of the scenario, checked against the files.
+    last
+        So many of them are wanted.
+    history_us
+        As much before the first day is wanted; what the files have is given.
+
+    Returns
+    -------
+    Series or None
+        None, and faults, if the files do not fit.
+    """
+    sunny = [row.home for row in rows if row.pv_kwp > 0]
+    load = _read(files, "load_file", [row.home for row in rows], isp_us, days)
+    pv = _read(files, "pv_file", sunny, isp_us, days) if sunny else None
+    signals = None
+    if "signals_file" in files:
+        signals = _read(files, "signals_file", [CARBON], isp_us, days)
+    for optional in ("pv_file", "signals_file"):
+        files.known(optional)
+    if files.source.faults or load is None or not days:
+        return None
+    wanted = _wanted([load, pv, signals], days, last, history_us, isp_us)
+    load_wh = np.empty((wanted.length_us // isp_us, count))
+    for first in range(0, count, len(rows)):
+        width = min(len(rows), count - first)
+        weeks = weeks_of_copy(first // len(rows))
+        load_wh[:, first : first + width] = shift_weeks(
+            load.values[:, :width], weeks, isp_us, load.rows(wanted)
+        )
+    pv_wh = np.zeros_like(load_wh)
+    if pv is not None:
+        inside = pv.values[pv.rows(wanted)]
+        column = {home: at for at, home in enumerate(sunny)}
+        for at, (_, index, _) in enumerate(pod_ids([row.home for row in rows], count)):
+            if rows[index].home in column:
+                pv_wh[:, at] = inside[:, column[rows[index].home]]
+    carbon = None if signals is None else signals.values[signals.rows(wanted), 0]
+    return Series(wanted.start, isp_us, load_wh, pv_wh, carbon)
+
+
+def _wanted(
+    files: Sequence[_Columns | None],
+    days: Sequence[tuple[date, Period]],
+    last: int,
+    history_us: int,
+    isp_us: int,
+) -> Period:
+    """Return the rows wanted: as much history as every file has, then the days."""
+    start = days[0][1].start
+    covered = max(one.span.start for one in files if one is not None)
+    history = min(history_us, start - covered) // isp_us
+    return Period(Instant(start - history * isp_us), days[last - 1][1].end)

@@ -1,0 +1,447 @@
+"""The parts of a scenario file, each read from its table: community, tariffs, product, faults."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from wattbay.core.facts import (
+    Deviations,
+    LocalFee,
+    Margin,
+    Netting,
+    Party,
+    Pricing,
+    Product,
+    Role,
+    SettlementRun,
+    Tariff,
+    TaxRate,
+)
+from wattbay.ids import CommunityId, PartyId, PodId, ProductId, RunName, TariffId, ZoneId
+from wattbay.periods import HOUR, MINUTE, Calendar, Instant, Period
+from wattbay.simulation.homes import BatteryTerms, Choice, Draw
+from wattbay.simulation.scenario_facts import STRATEGIES, FaultPlan
+from wattbay.simulation.scenario_file import Table
+from wattbay.units import PPM
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+DAYS_MAX = 3660
+"""Ten years of local days."""
+
+
+class Head(NamedTuple):
+    """What a scenario says of itself."""
+
+    id: str
+    title: str
+    description: str
+    attribution: tuple[str, ...]
+
+
+def read_head(root: Table) -> Head:
+    """Read the first keys of a scenario."""
+    return Head(
+        id=root.identifier("id"),
+        title=root.text("title"),
+        description=root.text("description"),
+        attribution=root.texts("attribution", ()),
+    )
+
+
+class Community(NamedTuple):
+    """Who runs the market, and in which currency."""
+
+    id: CommunityId
+    currency: str
+    minor_digits: int
+    operators: tuple[Party, ...]
+
+
+def read_community(table: Table) -> Community:
+    """Read ``[community]``: its currency and its operators."""
+    currency = table.text("currency")
+    if currency and not _CURRENCY.fullmatch(currency):
+        table.fault("currency", f"{currency!r} is no currency", "three capitals, as GBP")
+    operators: list[Party] = []
+    for key, role, default in (
+        ("market_operator", Role.MARKET_OPERATOR, "market-operator"),
+        ("metered_data_responsible", Role.METERED_DATA_RESPONSIBLE, "metering"),
+        ("grid_operator", Role.GRID_OPERATOR, ""),
+    ):
+        name = table.identifier(key, default)
+        same = [party for party in operators if party.party == name]
+        if same:
+            operators[operators.index(same[0])] = Party(
+                party=PartyId(name), roles=(*same[0].roles, role)
+            )
+        elif name:
+            operators.append(Party(party=PartyId(name), roles=(role,)))
+    return Community(
+        id=CommunityId(table.identifier("id")),
+        currency=currency,
+        minor_digits=table.integer("minor_digits", 2, most=6),
+        operators=tuple(operators),
+    )
+
+
+def read_calendar(table: Table) -> Calendar:
+    """Read the time zone of ``[time]``; UTC where it is wrong."""
+    zone = table.text("zone")
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        table.fault("zone", f"{zone!r} is no time zone", "an IANA name, as Europe/London")
+        return Calendar("UTC")
+    return Calendar(zone or "UTC")
+
+
+def read_isp(table: Table) -> int:
+    """Read the length of a delivery period; it divides an hour, so that every day tiles. [µs]"""
+    isp_us = table.minutes("isp_minutes", least=MINUTE)
+    if isp_us <= 0 or HOUR % isp_us:
+        table.fault(
+            "isp_minutes", "periods do not divide an hour", "60, 30, 15, 10 or 5, as a rule"
+        )
+        return HOUR
+    return isp_us
+
+
+def read_days(table: Table, calendar: Calendar) -> list[tuple[date, Period]]:
+    """Read the ranges of local days of ``[[time.days]]``, first and last included."""
+    days: list[tuple[date, Period]] = []
+    for span in table.tables("days", least=1):
+        first, last = span.day("first"), span.day("last")
+        if first is None or last is None:
+            continue
+        if last < first:
+            span.fault("last", f"{last} is before {first}", "the last day comes last")
+        elif (last - first).days >= DAYS_MAX:
+            span.fault("last", f"more than {DAYS_MAX} days", "a shorter range")
+        elif days and first <= days[-1][0]:
+            remedy = f"start after {days[-1][0]}"
+            span.fault("first", f"{first} is not after the range before", remedy)
+        else:
+            days.extend(calendar.days(first, (last - first).days + 1))
+    return days
+
+
+def read_zones(root: Table) -> list[str]:
+    """Read ``[[zone]]``."""
+    return _unique(root.tables("zone", least=1), "zone")
+
+
+def _unique(tables: Sequence[Table], noun: str) -> list[str]:
+    """Read the identifiers of tables, each there once."""
+    names: list[str] = []
+    for table in tables:
+        name = table.identifier("id")
+        if name in names:
+            table.fault("id", f"{noun} {name} is there twice", "one identifier each")
+        names.append(name)
+    return names
+
+
+def read_suppliers(root: Table) -> tuple[list[Party], dict[str, str]]:
+    """Read ``[[supplier]]``: their parties, and the balance responsible party of each."""
+    tables = root.tables("supplier", least=1)
+    names = _unique(tables, "supplier")
+    roles: dict[str, list[Role]] = {name: [Role.SUPPLIER] for name in names}
+    limits: dict[str, int] = {}
+    brps: dict[str, str] = {}
+    for name, table in zip(names, tables, strict=True):
+        brps[name] = table.identifier("brp", name)
+        limits[name] = table.cents("credit_limit_cents", 10**15)
+        roles.setdefault(brps[name], [])
+        if Role.BALANCE_RESPONSIBLE not in roles[brps[name]]:
+            roles[brps[name]].append(Role.BALANCE_RESPONSIBLE)
+    parties = [
+        Party(party=PartyId(name), roles=tuple(held), credit_limit_nano=limits.get(name, 0))
+        for name, held in roles.items()
+    ]
+    return parties, brps
+
+
+def read_tariffs(root: Table, zones: Collection[str], calendar: Calendar) -> tuple[Tariff, ...]:
+    """Read ``[[tariff]]``: the components of the retail price, before tax."""
+    tables = root.tables("tariff", least=1)
+    names = _unique(tables, "tariff")
+    return tuple(
+        _tariff(name, table, zones, calendar) for name, table in zip(names, tables, strict=True)
+    )
+
+
+def _tariff(name: str, table: Table, zones: Collection[str], calendar: Calendar) -> Tariff:
+    local: list[LocalFee] = []
+    for fee in table.tables("local"):
+        pair = (fee.choice("from", sorted(zones)), fee.choice("to", sorted(zones)))
+        if any((known.from_zone, known.to_zone) == pair for known in local):
+            fee.fault("from", f"the fee from {pair[0]} to {pair[1]} is there twice", "one a pair")
+        price = fee.price("cents_per_kwh")
+        local.append(
+            LocalFee(from_zone=ZoneId(pair[0]), to_zone=ZoneId(pair[1]), nano_per_wh=price)
+        )
+    taxes: list[TaxRate] = []
+    for tax in table.tables("tax"):
+        since, ppm = tax.day("since"), tax.integer("ppm", most=PPM)
+        at = calendar.midnight(since) if since is not None else Instant(0)
+        if taxes and since is not None and at <= taxes[-1].since:
+            tax.fault("since", f"{since} is not after the tax before", "earliest first")
+        taxes.append(TaxRate(since=at, ppm=ppm))
+    return Tariff(
+        tariff=TariffId(name),
+        energy=table.price("energy_cents_per_kwh"),
+        network_regional=table.price("network_regional_cents_per_kwh"),
+        network_local=tuple(local),
+        levy=table.price("levy_cents_per_kwh"),
+        export=table.price("export_cents_per_kwh"),
+        service=table.price("service_cents_per_kwh", 0),
+        standing_nano_per_day=table.cents("standing_cents_per_day", 0),
+        tax=tuple(taxes),
+    )
+
+
+def read_product(table: Table) -> Product:
+    """Read ``[product]``: what can be traded, when, and how deviations are settled."""
+    tick = table.integer("price_tick_nano_per_wh", 10, least=1)
+    least, most = (
+        table.price("price_min_cents_per_kwh", least=-(10**9), tick=tick),
+        table.price("price_max_cents_per_kwh", least=-(10**9), tick=tick),
+    )
+    if least >= most:
+        table.fault("price_max_cents_per_kwh", "the highest price is not above the lowest")
+    opens = table.hours("opens_before_hours")
+    closes = table.minutes("closes_before_minutes", least=-(10**12))
+    if opens <= closes:
+        table.fault("opens_before_hours", "gates open after they close", "open them earlier")
+    deviations = Deviations(table.choice("deviations", tuple(Deviations), Deviations.POOLED))
+    prices: dict[str, int | None] = {}
+    for name in ("pool_price", "single_price", "short_price", "long_price", "reference"):
+        key = f"{name}_cents_per_kwh"
+        prices[name] = table.price(key, 0, least=-(10**9), tick=tick) if key in table else None
+        table.known(key)
+    for kind, needed in (
+        (Deviations.SINGLE, ("single_price",)),
+        (Deviations.DUAL, ("short_price", "long_price")),
+    ):
+        for name in needed:
+            if deviations is kind and prices[name] is None:
+                table.fault("deviations", f"{kind} deviations need {name}_cents_per_kwh")
+    return Product(
+        product=ProductId(table.identifier("id")),
+        price_tick=tick,
+        energy_tick=table.integer("energy_tick_wh", 1, least=1),
+        price_min=least,
+        price_max=most,
+        quantity_max_wh=table.integer("quantity_max_wh", 1_000_000, least=1),
+        opens_before_us=opens,
+        closes_before_us=closes,
+        network_check_us=table.minutes("network_check_minutes", 0),
+        orders_per_pod_max=table.integer("orders_per_pod_max", 8, least=1, most=1000),
+        pricing=Pricing(table.choice("pricing", tuple(Pricing), Pricing.UNIFORM)),
+        margin=Margin(table.choice("margin", tuple(Margin), Margin.PRO_RATA)),
+        reference=prices["reference"],
+        network_fee=table.price("network_fee_cents_per_kwh", 0),
+        deviations=deviations,
+        pool_price=prices["pool_price"],
+        single_price=prices["single_price"],
+        short_price=prices["short_price"],
+        long_price=prices["long_price"],
+        netting=Netting(table.choice("netting", tuple(Netting), Netting.NONE)),
+    )
+
+
+def read_runs(root: Table) -> tuple[SettlementRun, ...]:
+    """Read ``[[run]]``: the settlement runs, earliest first; the last is final."""
+    runs: list[SettlementRun] = []
+    for table in root.tables("run", least=1):
+        name, after_us = table.identifier("name"), table.hours("after_hours")
+        if any(run.name == name for run in runs):
+            table.fault("name", f"run {name} is there twice", "one name each")
+        if runs and after_us <= runs[-1].after_us:
+            table.fault("after_hours", f"run {name} is not after the one before", "earliest first")
+        runs.append(SettlementRun(name=RunName(name), after_us=after_us))
+    return tuple(runs)
+
+
+class Market(NamedTuple):
+    """Everything of a scenario but its homes and days."""
+
+    community: Community
+    zones: list[str]
+    suppliers: list[Party]
+    """And the balance responsible parties."""
+    brps: dict[str, str]
+    """Balance responsible party of each supplier."""
+    tariffs: tuple[Tariff, ...]
+    product: Product
+    runs: tuple[SettlementRun, ...]
+
+    @property
+    def tariff_names(self) -> list[str]:
+        """The identifiers of the tariffs."""
+        return [tariff.tariff for tariff in self.tariffs]
+
+
+def read_market(root: Table, calendar: Calendar) -> Market:
+    """Read who is there, which tariffs hold, what is traded and when it is settled."""
+    zones = read_zones(root)
+    suppliers, brps = read_suppliers(root)
+    return Market(
+        community=read_community(root.table("community")),
+        zones=zones,
+        suppliers=suppliers,
+        brps=brps,
+        tariffs=read_tariffs(root, zones, calendar),
+        product=read_product(root.table("product")),
+        runs=read_runs(root),
+    )
+
+
+def read_battery(table: Table) -> BatteryTerms:
+    """Read ``[battery]``: what holds of every battery."""
+    return BatteryTerms(
+        efficiency=table.number("efficiency_round_trip", 0.9, least=0.1, most=1),
+        wear_nano_per_wh=table.price("wear_cents_per_kwh", 0),
+        reserve=table.number("reserve_share", 0.0, least=0, most=1),
+        start=table.number("start_share", 0.5, least=0, most=1),
+    )
+
+
+def read_draw(table: Table, seed: int, market: Market) -> Draw:
+    """Read what ``[homes]`` says is drawn by seed."""
+    product = market.product
+    limits: list[tuple[int, int]] = []
+    for side in ("buy", "sell"):
+        keys = [f"{side}_limit_{end}_cents_per_kwh" for end in ("min", "max")]
+        bounds = [table.price(key, least=-(10**9), tick=product.price_tick) for key in keys]
+        for key, bound in zip(keys, bounds, strict=True):
+            if not product.price_min <= bound <= product.price_max:
+                table.fault(key, "outside the prices of the product", "between its min and max")
+        if bounds[0] > bounds[1]:
+            table.fault(keys[1], "the largest limit is below the smallest", "swap them")
+            bounds.reverse()
+        limits.append((bounds[0], bounds[1]))
+    return Draw(
+        seed=seed,
+        zones=_shares(table, "zones", market.zones),
+        suppliers=_shares(table, "suppliers", list(market.brps)),
+        tariffs=_shares(table, "tariffs", market.tariff_names),
+        strategies=_shares(table, "strategies", STRATEGIES),
+        buy_limits=limits[0],
+        sell_limits=limits[1],
+        tick=product.price_tick,
+    )
+
+
+def _shares(table: Table, name: str, options: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Read a table of shares; where it is absent, all options have the same."""
+    if name not in table:
+        table.known(name)
+        return tuple((option, 1) for option in options)
+    inner = table.table(name)
+    found: list[tuple[str, int]] = []
+    for option in inner.names():
+        if option in options:
+            found.append((option, inner.integer(option, most=PPM)))
+        else:
+            near = difflib.get_close_matches(option, options, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"one of {', '.join(options)}"
+            inner.fault(option, f"{inner.key(option)}: {option} is unknown", remedy)
+    if not any(weight for _, weight in found):
+        table.fault(name, f"{table.key(name)} gives nobody a share", "one number above 0")
+        return tuple((option, 1) for option in options)
+    return tuple(found)
+
+
+def read_choices(table: Table, homes: Collection[str], market: Market) -> dict[str, Choice]:
+    """Read ``[[homes.set]]``: what is set for a home instead of drawn."""
+    choices: dict[str, Choice] = {}
+    for row in table.tables("set"):
+        home = row.choice("home", sorted(homes)) if homes else row.text("home")
+        if home in choices:
+            row.fault("home", f"{home} is set twice", "one table a home")
+        picked: dict[str, str | None] = {}
+        for key, options in (
+            ("zone", market.zones),
+            ("supplier", list(market.brps)),
+            ("tariff", market.tariff_names),
+            ("strategy", STRATEGIES),
+        ):
+            picked[key] = row.choice(key, options) if key in row else None
+            row.known(key)
+        limits: dict[str, int | None] = {}
+        for side in ("buy_limit", "sell_limit"):
+            key = f"{side}_cents_per_kwh"
+            limits[side] = (
+                row.price(key, least=-(10**9), tick=market.product.price_tick)
+                if key in row
+                else None
+            )
+            row.known(key)
+        choices[home] = Choice(
+            picked["zone"],
+            picked["supplier"],
+            picked["tariff"],
+            picked["strategy"],
+            limits["buy_limit"],
+            limits["sell_limit"],
+        )
+    return choices
+
+
+def read_faults(
+    table: Table, calendar: Calendar, homes: Collection[str], days: Sequence[tuple[date, Period]]
+) -> FaultPlan:
+    """Read ``[faults]``: chances per reading, meters exchanged, meters silent."""
+    names = ("lost_ppm", "late_ppm", "doubled_ppm", "reordered_ppm", "flipped_ppm")
+    chances = {name: table.integer(name, 0, most=PPM) for name in names}
+    if sum(chances.values()) > PPM:
+        table.fault("lost_ppm", "the chances sum to more than a million", "they exclude each other")
+    exchanges: list[tuple[PodId, Instant]] = []
+    silences: list[tuple[PodId, Period]] = []
+    inside = Period(days[0][1].start, days[-1][1].end) if days else None
+    for row in table.tables("exchange"):
+        home, at = row.choice("home", sorted(homes)), row.moment("at", calendar)
+        if at is not None and inside is not None and at not in inside:
+            row.fault("at", "no meter is exchanged outside the days", "within [[time.days]]")
+        if at is not None:
+            exchanges.append((PodId(home), at))
+    for row in table.tables("silence"):
+        home = row.choice("home", sorted(homes))
+        start, end = row.moment("from", calendar), row.moment("to", calendar)
+        if start is None or end is None:
+            continue
+        if end <= start:
+            row.fault("to", "the silence ends before it starts", "swap from and to")
+        elif inside is not None and (start not in inside or end > inside.end):
+            row.fault("from", "the silence is outside the days", "within [[time.days]]")
+        else:
+            silences.append((PodId(home), Period(start, end)))
+    return FaultPlan(
+        lost_ppm=chances["lost_ppm"],
+        late_ppm=chances["late_ppm"],
+        doubled_ppm=chances["doubled_ppm"],
+        reordered_ppm=chances["reordered_ppm"],
+        flipped_ppm=chances["flipped_ppm"],
+        exchanges=tuple(sorted(exchanges, key=lambda one: (one[1], one[0]))),
+        silences=tuple(sorted(silences, key=lambda one: (one[1], one[0]))),
+    )
+
+
+def cut_faults(plan: FaultPlan, homes: Collection[str], span: Period) -> FaultPlan:
+    """Return what of a plan concerns these homes and this time."""
+    return replace(
+        plan,
+        exchanges=tuple(one for one in plan.exchanges if one[0] in homes and one[1] in span),
+        silences=tuple(
+            (pod, Period(silence.start, min(silence.end, span.end)))
+            for pod, silence in plan.silences
+            if pod in homes and silence.start in span
+        ),
+    )
