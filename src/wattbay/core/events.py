@@ -234,6 +234,8 @@ class GateClosed(Message, kw_only=True):
 
     product: ProductId
     delivery: Instant
+    clears_at: Instant | None
+    """When the network check ends; None where nobody checks and the auction follows at once."""
 
 
 class AuctionCleared(Message, kw_only=True):
@@ -267,8 +269,7 @@ class Traded(Message, kw_only=True):
 class TradeCancelled(Message, kw_only=True):
     """The grid operator undid a trade; nobody owes anything for it."""
 
-    trade: TradeId
-    delivery: Instant
+    traded: Traded
     reason: str
 
 
@@ -283,8 +284,10 @@ class EnergyActivated(Message, kw_only=True):
 
 
 class ReadingAccepted(Message, kw_only=True):
-    """A register value stands. Energies are of the pod since it was connected, meters exchanged or
-    not."""
+    """A register value stands.
+
+    Its energies are the pod's since it was connected, whichever meters measured them.
+    """
 
     pod: PodId
     meter: MeterId
@@ -293,6 +296,8 @@ class ReadingAccepted(Message, kw_only=True):
     measured_at: Instant
     boundary: Instant
     """The delivery boundary it tells of."""
+    import_register: int
+    export_register: int
     import_wh: int
     export_wh: int
     quality: Quality
@@ -306,6 +311,9 @@ class EnergyMetered(Message, kw_only=True):
     import_wh: int
     export_wh: int
     quality: Quality
+    before_import_wh: int = 0
+    """What was known before; the ledger posts the differences."""
+    before_export_wh: int = 0
 
 
 class DeliveredTrade(Record, kw_only=True):
@@ -329,9 +337,10 @@ class PeriodSettled(Message, kw_only=True):
     run: RunName
     pool_price: int
     delivered: tuple[DeliveredTrade, ...]
-    """All trades of the delivery, in order of trade."""
+    """All trades of the delivery, in order of trade; empty where nothing changed since the run
+    before."""
     imbalances: tuple[Imbalance, ...]
-    """All balance responsible parties, by name."""
+    """All balance responsible parties, by name; empty where nothing changed."""
 
 
 class ReceiptIssued(Message, kw_only=True):
@@ -348,6 +357,17 @@ class DeliveryFinal(Message, kw_only=True):
     delivery: Instant
     record_hash: bytes
     """SHA-256 of the archived record's canonical bytes."""
+
+
+class DeliveryCorrected(Message, kw_only=True):
+    """A final delivery was corrected; the receipts that changed follow in the same entry."""
+
+    responsible: PartyId
+    delivery: Instant
+    pod: PodId
+    reason: str
+    delivered: tuple[DeliveredTrade, ...]
+    imbalances: tuple[Imbalance, ...]
 
 
 class StatementIssued(Message, kw_only=True):
@@ -385,6 +405,7 @@ Event = (
     | PeriodSettled
     | ReceiptIssued
     | DeliveryFinal
+    | DeliveryCorrected
     | StatementIssued
 )
 """Any event."""

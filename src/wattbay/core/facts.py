@@ -315,6 +315,8 @@ class Statement(Record, kw_only=True):
 
     pod: PodId
     party: PartyId
+    supplier: PartyId
+    """Whom the standing charge goes to."""
     month: str
     """Local month, ``2013-06``."""
     lines: tuple[StatementLine, ...]

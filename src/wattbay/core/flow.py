@@ -1,0 +1,119 @@
+"""The page to hang on the wall: everything that follows from anything.
+
+By the clock
+    ==========================  ==========================  ======================
+    when                        the state says is due       made by
+    ==========================  ==========================  ======================
+    a gate closes               `CloseGate`                 `DeliveriesListed`
+    the network check ends      `ClearAuction`              `GateClosed`
+    a settlement run is due     `SettlePeriod`              `DeliveriesListed`,
+                                                            `PeriodSettled`
+    ==========================  ==========================  ======================
+
+By event
+    ==========================  ==================================================
+    after                       follows, in the same entry
+    ==========================  ==================================================
+    `GateClosed`                the auction, where nobody checks the network
+    ==========================  ==================================================
+
+What falls due is kept in one heap, ordered by instant, then kind, then delivery and product.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from msgspec import Struct, field
+
+from wattbay.core import commands as c
+from wattbay.core import events as e
+from wattbay.core.commands import Command
+from wattbay.core.deliveries import Deliveries, next_run
+from wattbay.core.market import session
+from wattbay.core.market.orders import Market
+from wattbay.core.market.product import gate_closes
+from wattbay.core.registry import Registry
+from wattbay.errors import ensure
+from wattbay.ids import ProductId, RunName
+from wattbay.periods import Instant
+
+CLOSE_GATE, CLEAR_AUCTION, SETTLE = range(3)
+"""Kinds of what falls due; at one instant the lower goes first."""
+
+
+class Agenda(Struct):
+    """What will fall due: a heap of (instant, kind, delivery, product)."""
+
+    dues: list[tuple[Instant, int, Instant, ProductId]] = field(default_factory=list)
+
+
+def due(
+    registry: Registry, agenda: Agenda, deliveries: Deliveries
+) -> tuple[Instant, Command] | None:
+    """Return what falls due next, and when."""
+    if not agenda.dues:
+        return None
+    at, kind, delivery, product = agenda.dues[0]
+    if kind == CLOSE_GATE:
+        return at, c.CloseGate(product=product, delivery=delivery)
+    if kind == CLEAR_AUCTION:
+        return at, c.ClearAuction(product=product, delivery=delivery)
+    run = next_run(registry, delivery, deliveries.open[delivery].runs_done)
+    ensure(run is not None, "a delivery with a settlement due has a run left")
+    return at, c.SettlePeriod(delivery=delivery, run=run[1] if run is not None else RunName(""))
+
+
+def follow(registry: Registry, market: Market, event: e.Event) -> list[e.Event]:
+    """Return what follows from an event, decided on the state before its entry."""
+    match event:
+        case e.GateClosed(product=product, delivery=delivery, clears_at=None):
+            return session.clear_book(registry, market, registry.products[product], delivery)
+        case _:
+            return []
+
+
+def schedule(
+    registry: Registry, agenda: Agenda, deliveries: Deliveries, event: e.Event, new: list[Instant]
+) -> None:
+    """Keep the agenda: strike what was done, note what it leads to.
+
+    Parameters
+    ----------
+    new
+        Of `DeliveriesListed`: the deliveries that no product had listed before.
+    """
+    dues = agenda.dues
+    match event:
+        case e.DeliveriesListed():
+            product = registry.products[event.product]
+            for i in range(event.count):
+                start = Instant(event.start + i * registry.isp_us)
+                heappush(dues, (gate_closes(product, start), CLOSE_GATE, start, event.product))
+            for start in new:
+                run = next_run(registry, start, 0)
+                if run is not None:
+                    heappush(dues, (run[0], SETTLE, start, event.product))
+        case e.GateClosed():
+            _strike(agenda, CLOSE_GATE, event.delivery)
+            if event.clears_at is not None:
+                heappush(dues, (event.clears_at, CLEAR_AUCTION, event.delivery, event.product))
+        case e.PeriodSettled():
+            product_name = _strike(agenda, SETTLE, event.delivery)
+            run = next_run(registry, event.delivery, deliveries.open[event.delivery].runs_done)
+            if run is not None:
+                heappush(dues, (run[0], SETTLE, event.delivery, product_name))
+        case _:
+            pass
+
+
+def _strike(agenda: Agenda, kind: int, delivery: Instant) -> ProductId:
+    """Take what was done off the agenda: it is always what was due first."""
+    _, done, start, product = heappop(agenda.dues)
+    ensure(done == kind and start == delivery, "what is due first is done first")
+    return product
+
+
+def cleared(agenda: Agenda, delivery: Instant) -> None:
+    """Strike an auction that waited for the network check."""
+    _strike(agenda, CLEAR_AUCTION, delivery)

@@ -1,0 +1,531 @@
+"""From registers to the energy of a period; late, missing, split and substituted readings.
+
+Meters hold rising registers; a lost reading costs resolution, never energy. For each pod this
+room keeps one account of what it has drawn and injected since it was connected ("totals"),
+across rollovers and meter exchanges, at the delivery boundaries where a register is known.
+Energy of a period is the difference of two totals. Where the register between is missing, the
+period is estimated; once a later register arrives, the exact advance is split over the missing
+periods: their sum always equals the advance.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from msgspec import Struct, field
+
+from wattbay.core import commands as c
+from wattbay.core import events as e
+from wattbay.core.events import EnergyMetered, Reason
+from wattbay.core.facts import Meter, PodFacts, Quality
+from wattbay.core.registry import Registry, check_meter, facts_at, refuse
+from wattbay.ids import MeterId, PodId, ProfileId
+from wattbay.periods import DAY, HOUR, MINUTE, WEEK, Instant
+from wattbay.units import PPM, share
+
+DRIFT_MAX_US = 2 * MINUTE
+"""A reading may be stamped this much ahead of our clock."""
+SUSPECT_TIMES_MEAN = 60
+"""An import this many times the pod's yearly mean is settled as suspect."""
+SCALE_MIN_PPM, SCALE_MAX_PPM = PPM // 2, 2 * PPM  # divides: a constant
+"""How far this week may differ from the last in an estimate."""
+BOOT_MAX, SEQ_MAX = 2**20, 2**32
+_NONE: Mapping[PodId, EnergyMetered] = MappingProxyType({})
+READINGS_REMEMBERED_MAX = 20_000
+"""Readings of one meter that can still be told from their repetition."""
+
+
+class Total(Struct, frozen=True, gc=False):
+    """What a pod has drawn and injected since it was connected, at a delivery boundary. [Wh]"""
+
+    at: Instant
+    import_wh: int
+    export_wh: int
+    quality: Quality
+
+
+class MeterInUse(Struct):
+    """A meter behind a pod, and the pod's totals when it was put in."""
+
+    meter: Meter
+    pod: PodId
+    since: Instant
+    until: Instant | None
+    import_wh: int
+    export_wh: int
+    seen: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """By boot and seq: stamp and registers of each reading that was accepted."""
+
+
+class PodMetering(Struct):
+    """The totals of a pod that still matter."""
+
+    meter: MeterId
+    """The meter now in use."""
+    totals: list[Total]
+    """By boundary; the first is the last known one at or before the oldest open delivery."""
+    final_import_wh: int = 0
+    """Of the gap after the first total: what final deliveries took as estimates."""
+    final_export_wh: int = 0
+
+
+class Metering(Struct):
+    """Meters, totals, and the energies of recent deliveries."""
+
+    meters: dict[MeterId, MeterInUse] = field(default_factory=dict)
+    pods: dict[PodId, PodMetering] = field(default_factory=dict)
+    energy: dict[Instant, dict[PodId, EnergyMetered]] = field(default_factory=dict)
+    """By delivery, for a week and until it is final: estimates look back."""
+    final_until: Instant = Instant(-(2**53))
+    """Deliveries that start before this are final."""
+    seats: dict[Instant, tuple[int, int]] = field(default_factory=dict)
+    """Of each listed delivery: its place in the local day, and how many the day has."""
+
+
+# --- estimates -------------------------------------------------------------------------------
+
+
+def week_scale(metering: Metering, delivery: Instant) -> tuple[int, int]:
+    """Return how the metered community compares with a week before. [ppm, import and export]
+
+    The ratio of the pods that are known in both weeks, held between one half and two; where
+    nothing can be compared, one.
+    """
+    now = metering.energy.get(delivery, {})
+    then = metering.energy.get(Instant(delivery - WEEK), {})
+    sums = [0, 0, 0, 0]
+    for pod, energy in now.items():
+        before = then.get(pod)
+        if before is not None and energy.quality is not Quality.ESTIMATED:
+            sums[0] += energy.import_wh
+            sums[1] += before.import_wh
+            sums[2] += energy.export_wh
+            sums[3] += before.export_wh
+    return _scale(sums[0], sums[1]), _scale(sums[2], sums[3])
+
+
+def _scale(now: int, before: int) -> int:
+    """Return now over before within its bounds. [ppm]"""
+    if before <= 0 or now < 0:
+        return PPM
+    return min(max(now * PPM // before, SCALE_MIN_PPM), SCALE_MAX_PPM)  # divides: an estimate
+
+
+def estimate(
+    registry: Registry,
+    metering: Metering,
+    facts: PodFacts,
+    delivery: Instant,
+    scale: tuple[int, int] = (PPM, PPM),
+) -> tuple[int, int]:
+    """Estimate a pod's import and export in a delivery. [Wh]
+
+    The same delivery a week before, scaled; else the pod's yearly energy by its profile.
+    """
+    before = metering.energy.get(Instant(delivery - WEEK), {}).get(facts.pod)
+    if before is not None:
+        return (
+            max(0, before.import_wh) * scale[0] // PPM,  # divides: an estimate
+            max(0, before.export_wh) * scale[1] // PPM,  # divides: an estimate
+        )
+    return (
+        _by_profile(registry, metering, facts.import_profile, facts.yearly_import_wh, delivery),
+        _by_profile(registry, metering, facts.export_profile, facts.yearly_export_wh, delivery),
+    )
+
+
+def _by_profile(
+    registry: Registry,
+    metering: Metering,
+    profile: ProfileId | None,
+    yearly_wh: int,
+    delivery: Instant,
+) -> int:
+    """Return the energy that a profile gives one delivery. [Wh]"""
+    if yearly_wh == 0:
+        return 0
+    seat, of = metering.seats.get(delivery, (0, DAY // registry.isp_us))  # divides: count
+    weights = registry.profiles.get(profile) if profile is not None else None
+    if weights is None:
+        return yearly_wh // (365 * of)  # divides: an estimate
+    weight = weights[seat * len(weights) // of]  # divides: an index
+    return yearly_wh * weight // (365 * sum(weights))  # divides: an estimate
+
+
+# --- readings --------------------------------------------------------------------------------
+
+
+def submit_reading(
+    registry: Registry, metering: Metering, command: c.SubmitReading, at: Instant
+) -> list[e.Event]:
+    """Accept a register value and say what energy is known by it, or refuse it."""
+    use = metering.meters.get(command.meter)
+    if use is None:
+        return refuse(Reason.UNKNOWN_METER, f"meter {command.meter}")
+    if not (0 <= command.boot < BOOT_MAX and 0 <= command.seq < SEQ_MAX):
+        return refuse(Reason.OUT_OF_RANGE, "boot below 2^20, seq below 2^32")
+    stamp = command.measured_at
+    fault = _repeated(use, command) or _mistimed(use, stamp, at)
+    if fault is not None:
+        return fault
+    isp = registry.isp_us
+    boundary = Instant((stamp + isp // 2) // isp * isp)  # divides: the nearest boundary
+    known = metering.pods[use.pod].totals
+    place = bisect_left(known, boundary, key=_at)
+    if boundary <= metering.final_until:
+        return refuse(Reason.STAMP_TOO_OLD, "its delivery is final; it can be corrected")
+    if place == 0:
+        return refuse(Reason.METER_NOT_IN_USE, "the pod was not connected then")
+    before = known[place - 1]
+    total, fault = _total(use, command, before, boundary)
+    if total is None:
+        return fault
+    if place < len(known) and known[place].at == boundary:
+        return _known_already(known[place], total)
+    after = known[place] if place < len(known) else None
+    if after is not None and not (
+        total.import_wh <= after.import_wh and total.export_wh <= after.export_wh
+    ):
+        return refuse(Reason.REGISTER_WENT_BACK, "a later register is lower")
+    facts = facts_at(registry, use.pod, before.at)
+    accepted = e.ReadingAccepted(
+        pod=use.pod,
+        meter=command.meter,
+        boot=command.boot,
+        seq=command.seq,
+        measured_at=stamp,
+        boundary=boundary,
+        import_register=command.import_register,
+        export_register=command.export_register,
+        import_wh=total.import_wh,
+        export_wh=total.export_wh,
+        quality=total.quality,
+    )
+    found: list[e.Event] = [accepted]
+    if facts is not None:
+        found += _between(registry, metering, facts, before, total, first=place == 1)
+        if after is not None:
+            found += _between(registry, metering, facts, total, after, first=False)
+    return found
+
+
+def _known_already(known: Total, told: Total) -> list[e.Event]:
+    """Refuse a second register at a boundary."""
+    if (known.import_wh, known.export_wh) == (told.import_wh, told.export_wh):
+        return refuse(Reason.DUPLICATE_READING, "the register at this boundary is known")
+    return refuse(Reason.CONFLICTING_READING, "another register is known at this boundary")
+
+
+def _at(total: Total) -> Instant:
+    """Return the boundary of a total."""
+    return total.at
+
+
+def _repeated(use: MeterInUse, command: c.SubmitReading) -> list[e.Event] | None:
+    """Refuse a reading whose boot and seq are known: the same again, or another under its name."""
+    seen = use.seen.get(command.boot << 32 | command.seq)
+    if seen is None:
+        return None
+    same = seen == (command.measured_at, command.import_register, command.export_register)
+    if same:
+        return refuse(Reason.DUPLICATE_READING, "already accepted")
+    return refuse(Reason.CONFLICTING_READING, "another reading bears this boot and seq")
+
+
+def _mistimed(use: MeterInUse, stamp: Instant, at: Instant) -> list[e.Event] | None:
+    """Refuse a stamp from the future, or from when the meter was not in use."""
+    if stamp > at + DRIFT_MAX_US:
+        return refuse(Reason.STAMP_IN_FUTURE, f"stamped {stamp - at} µs ahead")
+    if stamp < use.since or (use.until is not None and stamp > use.until):
+        return refuse(Reason.METER_NOT_IN_USE, "the meter did not measure this pod then")
+    return None
+
+
+def _total(
+    use: MeterInUse, command: c.SubmitReading, before: Total, boundary: Instant
+) -> tuple[Total | None, list[e.Event]]:
+    """Return the pod's total that a reading tells of, or why it cannot be."""
+    meter = use.meter
+    width = 10**meter.digits
+    if not (0 <= command.import_register < width and 0 <= command.export_register < width):
+        return None, refuse(Reason.OUT_OF_RANGE, f"registers of {meter.digits} digits")
+    stamp = command.measured_at
+    # Twice the time and an hour more: a stamp may be off, and power is a limit of fuses.
+    most = meter.power_max_w * (2 * (stamp - before.at) + HOUR) // HOUR  # divides: a bound
+    sums = []
+    for register, initial, base, known in (
+        (command.import_register, meter.import_register, use.import_wh, before.import_wh),
+        (command.export_register, meter.export_register, use.export_wh, before.export_wh),
+    ):
+        total = base + (register - initial) % width * meter.unit_wh
+        if total < known:
+            turns = -((total - known) // (width * meter.unit_wh))  # divides: whole rollovers
+            total += turns * width * meter.unit_wh
+            if total - known > most:
+                return None, refuse(Reason.REGISTER_WENT_BACK, "and it did not roll over")
+        if total - known > most:
+            return None, refuse(
+                Reason.IMPOSSIBLE_ENERGY, f"{total - known} Wh; {most} Wh is the most"
+            )
+        if stamp > boundary > before.at:
+            span = stamp - before.at
+            total = known + (total - known) * (boundary - before.at) // span  # divides: a share
+        sums.append(total)
+    quality = Quality.MEASURED if stamp == boundary else Quality.INTERPOLATED
+    return Total(boundary, sums[0], sums[1], quality), []
+
+
+def _between(
+    registry: Registry,
+    metering: Metering,
+    facts: PodFacts,
+    start: Total,
+    end: Total,
+    *,
+    first: bool,
+) -> list[e.Event]:
+    """Return the energies of the periods between two totals that were not known so before."""
+    isp = registry.isp_us
+    advance_import = end.import_wh - start.import_wh
+    advance_export = end.export_wh - start.export_wh
+    if end.at - start.at == isp:
+        quality = _quality(registry, facts, start, end, advance_import)
+        return _changed(
+            metering, facts.pod, start.at, advance_import, advance_export, quality
+        )
+    open_from = max(start.at, metering.final_until)
+    if first:
+        pod = metering.pods[facts.pod]
+        advance_import -= pod.final_import_wh
+        advance_export -= pod.final_export_wh
+    periods: list[Instant] = []
+    weights: tuple[list[int], list[int]] = ([], [])
+    for moment in range(open_from, end.at, isp):
+        delivery = Instant(moment)
+        known = metering.energy.get(delivery, {}).get(facts.pod)
+        if known is not None and known.quality is Quality.SUBSTITUTED:
+            advance_import -= known.import_wh
+            advance_export -= known.export_wh
+            continue
+        guess = (
+            (known.import_wh, known.export_wh)
+            if known is not None
+            else estimate(registry, metering, facts, delivery)
+        )
+        periods.append(delivery)
+        weights[0].append(max(0, guess[0]))
+        weights[1].append(max(0, guess[1]))
+    if not periods:
+        return []
+    found: list[e.Event] = []
+    imports = share(advance_import, weights[0])
+    exports = share(advance_export, weights[1])
+    for delivery, import_wh, export_wh in zip(periods, imports, exports, strict=True):
+        found += _changed(metering, facts.pod, delivery, import_wh, export_wh, Quality.SPLIT)
+    return found
+
+
+def _quality(
+    registry: Registry, facts: PodFacts, start: Total, end: Total, import_wh: int
+) -> Quality:
+    """Return the quality of the difference of two neighbouring totals."""
+    yearly = facts.yearly_import_wh
+    if yearly and import_wh * 365 * DAY > SUSPECT_TIMES_MEAN * yearly * registry.isp_us:
+        return Quality.SUSPECT
+    if Quality.INTERPOLATED in (start.quality, end.quality):
+        return Quality.INTERPOLATED
+    return Quality.MEASURED
+
+
+def _changed(
+    metering: Metering,
+    pod: PodId,
+    delivery: Instant,
+    import_wh: int,
+    export_wh: int,
+    quality: Quality,
+) -> list[e.Event]:
+    """Return the event of an energy, where the delivery is listed and it says anything new."""
+    if delivery not in metering.seats:
+        return []
+    before = metering.energy.get(delivery, _NONE).get(pod)
+    if before is not None:
+        same = before.import_wh == import_wh and before.export_wh == export_wh
+        if (same and before.quality is quality) or before.quality is Quality.SUBSTITUTED:
+            return []
+    return [energy_event(metering, pod, delivery, import_wh, export_wh, quality)]
+
+
+def energy_event(
+    metering: Metering,
+    pod: PodId,
+    delivery: Instant,
+    import_wh: int,
+    export_wh: int,
+    quality: Quality,
+) -> EnergyMetered:
+    """Return the event that a pod's energy is now known so."""
+    before = metering.energy.get(delivery, _NONE).get(pod)
+    return EnergyMetered(
+        pod=pod,
+        delivery=delivery,
+        import_wh=import_wh,
+        export_wh=export_wh,
+        quality=quality,
+        before_import_wh=before.import_wh if before is not None else 0,
+        before_export_wh=before.export_wh if before is not None else 0,
+    )
+
+
+# --- meters ----------------------------------------------------------------------------------
+
+
+def exchange_meter(
+    registry: Registry, metering: Metering, command: c.ExchangeMeter, at: Instant
+) -> list[e.Event]:
+    """Replace a meter: its final registers continue in the new one's initial ones."""
+    pod = metering.pods.get(command.pod)
+    if pod is None:
+        return refuse(Reason.UNKNOWN_POD, f"pod {command.pod}")
+    fault = check_meter(command.meter)
+    if fault is not None:
+        return fault
+    if command.meter.meter in metering.meters:
+        return refuse(Reason.ALREADY_KNOWN, f"meter {command.meter.meter}")
+    use = metering.meters[pod.meter]
+    last = pod.totals[-1]
+    if command.at > at + DRIFT_MAX_US:
+        return refuse(Reason.STAMP_IN_FUTURE, "an exchange is told when it is done")
+    if command.at < max(use.since, last.at):
+        return refuse(Reason.NOT_IN_SEQUENCE, "a later register is known already")
+    final = c.SubmitReading(
+        meter=pod.meter,
+        boot=0,
+        seq=0,
+        measured_at=command.at,
+        import_register=command.final_import,
+        export_register=command.final_export,
+        proof=b"",
+    )
+    total, fault = _total(use, final, last, command.at)
+    if total is None:
+        return fault
+    return [
+        e.MeterExchanged(
+            pod=command.pod,
+            at=command.at,
+            final_import=total.import_wh,
+            final_export=total.export_wh,
+            meter=command.meter,
+        )
+    ]
+
+
+def substitute(
+    registry: Registry, metering: Metering, command: c.SubstituteEnergy
+) -> list[e.Event]:
+    """Set or confirm the energy of a pod's period by the metered data responsible."""
+    if facts_at(registry, command.pod, command.delivery) is None:
+        return refuse(Reason.UNKNOWN_POD, f"pod {command.pod} at that delivery")
+    if command.delivery < metering.final_until:
+        return refuse(Reason.DELIVERY_FINAL, "correct the archived record")
+    if command.delivery not in metering.seats:
+        return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is listed")
+    return [
+        energy_event(
+            metering,
+            command.pod,
+            command.delivery,
+            command.import_wh,
+            command.export_wh,
+            Quality.SUBSTITUTED,
+        )
+    ]
+
+
+# --- changes ---------------------------------------------------------------------------------
+
+
+def connect(metering: Metering, facts: PodFacts, meter: Meter) -> None:
+    """Start the totals of a pod at zero."""
+    use = MeterInUse(
+        meter=meter, pod=facts.pod, since=facts.since, until=None, import_wh=0, export_wh=0
+    )
+    metering.meters[meter.meter] = use
+    first = Total(facts.since, 0, 0, Quality.MEASURED)
+    metering.pods[facts.pod] = PodMetering(meter=meter.meter, totals=[first])
+
+
+def accept(metering: Metering, event: e.ReadingAccepted) -> None:
+    """Keep a total and remember the reading."""
+    use = metering.meters[event.meter]
+    seen = use.seen
+    if len(seen) >= READINGS_REMEMBERED_MAX:
+        del seen[next(iter(seen))]
+    seen[event.boot << 32 | event.seq] = (
+        event.measured_at,
+        event.import_register,
+        event.export_register,
+    )
+    total = Total(event.boundary, event.import_wh, event.export_wh, event.quality)
+    pod = metering.pods[event.pod]
+    known = pod.totals
+    if event.boundary > known[-1].at:
+        known.append(total)
+    else:
+        known.insert(bisect_right(known, event.boundary, key=_at), total)
+    _forget(metering, pod)
+
+
+def exchanged(metering: Metering, event: e.MeterExchanged) -> None:
+    """Go on with the new meter from the totals at which the old one ended."""
+    pod = metering.pods[event.pod]
+    metering.meters[pod.meter].until = event.at
+    metering.meters[event.meter.meter] = MeterInUse(
+        meter=event.meter,
+        pod=event.pod,
+        since=event.at,
+        until=None,
+        import_wh=event.final_import,
+        export_wh=event.final_export,
+    )
+    pod.meter = event.meter.meter
+
+
+def meter_energy(metering: Metering, event: EnergyMetered) -> None:
+    """Keep the energy of a period."""
+    metering.energy.setdefault(event.delivery, {})[event.pod] = event
+    if event.delivery < metering.final_until:
+        pod = metering.pods[event.pod]
+        if pod.totals[0].at <= event.delivery:  # A correction inside a gap that is still open.
+            pod.final_import_wh += event.import_wh - event.before_import_wh
+            pod.final_export_wh += event.export_wh - event.before_export_wh
+
+
+def close_delivery(metering: Metering, delivery: Instant, isp_us: int) -> None:
+    """Let a delivery be final: older totals go, and what a gap took as estimates is summed."""
+    end = Instant(delivery + isp_us)
+    energies = metering.energy.get(delivery, {})
+    metering.final_until = end
+    metering.seats.pop(delivery, None)
+    for name, pod in metering.pods.items():
+        _forget(metering, pod)
+        known = energies.get(name)
+        if known is not None and pod.totals[0].at <= delivery:
+            inside = len(pod.totals) == 1 or pod.totals[1].at > end
+            if inside:
+                pod.final_import_wh += known.import_wh
+                pod.final_export_wh += known.export_wh
+    old = Instant(end - WEEK)
+    for start in [start for start in metering.energy if start < old]:
+        del metering.energy[start]
+
+
+def _forget(metering: Metering, pod: PodMetering) -> None:
+    """Drop totals that no open delivery needs."""
+    known = pod.totals
+    while len(known) > 1 and known[1].at <= metering.final_until:
+        del known[0]
+        pod.final_import_wh = pod.final_export_wh = 0

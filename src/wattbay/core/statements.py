@@ -1,0 +1,198 @@
+"""Statements: receipts, standing charges and tax of a pod over a local month, rounded once.
+
+Receipts accrue by component as they are issued. A receipt of a month whose statement is out
+accrues as a correction and stands on the next one.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from wattbay.core import events as e
+from wattbay.core.facts import PodFacts, Receipt, Statement, StatementLine
+from wattbay.core.ledger import account
+from wattbay.core.registry import Registry, facts_at, tax_ppm
+from wattbay.ids import PodId
+from wattbay.periods import Instant
+from wattbay.units import PPM, round_half_even
+
+COMPONENTS = ("trades", "pool", "supplier", "network", "levy", "service")
+"""What a receipt is made of, in the order in which a statement lists it."""
+
+
+class Accrual(Struct):
+    """What an account has come to within a month, before its statement. [nano-currency]"""
+
+    components: list[int] = field(default_factory=lambda: [0] * len(COMPONENTS))
+    corrections: int = 0
+    taxable: dict[int, int] = field(default_factory=dict)
+    """By rate of tax. [ppm]"""
+
+
+class Statements(Struct):
+    """What the next statements will say."""
+
+    accruals: dict[str, dict[str, Accrual]] = field(default_factory=dict)
+    """By month, then account."""
+    corrections: dict[str, Accrual] = field(default_factory=dict)
+    """By account: of months whose statement is out."""
+    payments: dict[str, int] = field(default_factory=dict)
+    """By account: what was paid in less what was paid out since the last statement."""
+    balances: dict[str, int] = field(default_factory=dict)
+    """By account: closing balance of the last statement; positive: owed by the party."""
+    days: dict[str, dict[str, Instant]] = field(default_factory=dict)
+    """By month: the starts of its listed local days."""
+    closed: str = ""
+    """The last month whose statements are out."""
+
+
+def accrue(
+    statements: Statements, registry: Registry, day: str, receipt: Receipt, old: Receipt | None
+) -> None:
+    """Add a receipt to the month of its local day."""
+    month = month_of(day)
+    name = account(receipt.pod, receipt.party)
+    before = _amounts(old) if old is not None else (0,) * len(COMPONENTS)
+    amounts = [now - then for now, then in zip(_amounts(receipt), before, strict=True)]
+    taxable = receipt.taxable_nano - (old.taxable_nano if old is not None else 0)
+    late = month <= statements.closed
+    book = statements.corrections if late else statements.accruals.setdefault(month, {})
+    accrual = book.get(name)
+    if accrual is None:
+        accrual = book[name] = Accrual()
+    if late:
+        accrual.corrections += sum(amounts)
+    else:
+        components = accrual.components
+        for i, amount in enumerate(amounts):
+            components[i] += amount
+    facts = facts_at(registry, receipt.pod, receipt.delivery)
+    if facts is not None:
+        rate = tax_ppm(registry.tariffs[facts.tariff], receipt.delivery)
+        accrual.taxable[rate] = accrual.taxable.get(rate, 0) + taxable
+
+
+def _amounts(receipt: Receipt) -> tuple[int, ...]:
+    """Return the components of a receipt, in the order of `COMPONENTS`."""
+    return (
+        receipt.trades_nano,
+        receipt.pool_nano,
+        receipt.supplier_nano,
+        receipt.network_nano,
+        receipt.levy_nano,
+        receipt.service_nano,
+    )
+
+
+def month_of(day: str) -> str:
+    """Return the month of a local date: ``2013-06`` of ``2013-06-10``."""
+    return day[:7]
+
+
+def pay(statements: Statements, name: str, amount_nano: int) -> None:
+    """Remember what was paid in (positive) or out."""
+    statements.payments[name] = statements.payments.get(name, 0) + amount_nano
+
+
+def close_month(statements: Statements, registry: Registry, month: str) -> list[e.Event]:
+    """Write the statement of every account that had a pod in a month."""
+    standing = _standing(statements, registry, month)
+    accruals = statements.accruals.get(month, {})
+    return [
+        e.StatementIssued(
+            statement=_statement(
+                statements,
+                registry,
+                month,
+                facts,
+                charges,
+                accruals.get(name, Accrual()),
+            )
+        )
+        for name, (facts, charges) in sorted(standing.items())
+    ]
+
+
+def _standing(
+    statements: Statements, registry: Registry, month: str
+) -> dict[str, tuple[PodFacts, dict[int, int]]]:
+    """Return each account's last facts and its standing charges by rate of tax."""
+    found: dict[str, tuple[PodFacts, dict[int, int]]] = {}
+    days = sorted(statements.days.get(month, {}).values())
+    for pod in registry.pods:
+        for start in days:
+            facts = facts_at(registry, pod, start)
+            if facts is None:
+                continue
+            tariff = registry.tariffs[facts.tariff]
+            rate = tax_ppm(tariff, start)
+            name = account(pod, facts.party)
+            charges = found[name][1] if name in found else {}
+            charges[rate] = charges.get(rate, 0) + tariff.standing_nano_per_day
+            found[name] = (facts, charges)
+    # Who was here for less than a day, or left: no standing charge, but what they owe.
+    owing = {*statements.accruals.get(month, {}), *statements.corrections, *statements.payments}
+    for name in sorted(owing - found.keys()):
+        owner, _, party = name.partition("/")
+        for facts in registry.pods[PodId(owner)]:
+            if facts.party == party:
+                found[name] = (facts, {})
+    return found
+
+
+def _statement(
+    statements: Statements,
+    registry: Registry,
+    month: str,
+    facts: PodFacts,
+    charges: dict[int, int],
+    accrual: Accrual,
+) -> Statement:
+    """Write one statement."""
+    name = account(facts.pod, facts.party)
+    late = statements.corrections.get(name, Accrual())
+    taxable = dict(accrual.taxable)
+    for more in (late.taxable, charges):
+        for rate, amount in more.items():
+            taxable[rate] = taxable.get(rate, 0) + amount
+    tax = sum(round_half_even(taxable[rate] * rate, PPM) for rate in sorted(taxable))
+    amounts = [
+        ("opening", statements.balances.get(name, 0)),
+        *zip(COMPONENTS, accrual.components, strict=True),
+        ("corrections", late.corrections),
+        ("standing", sum(charges.values())),
+        ("tax", tax),
+        ("payments", -statements.payments.get(name, 0)),
+    ]
+    closing = sum(amount for _, amount in amounts)
+    community = registry.community
+    minor = 10 ** (9 - community.minor_digits) if community is not None else 1
+    payable = round_half_even(closing, minor)
+    return Statement(
+        pod=facts.pod,
+        party=facts.party,
+        supplier=facts.supplier,
+        month=month,
+        lines=tuple(
+            StatementLine(component=component, amount_nano=amount)
+            for component, amount in [*amounts, ("closing", closing)]
+        ),
+        payable_minor=payable,
+        carried_nano=closing - payable * minor,
+    )
+
+
+def issued(statements: Statements, statement: Statement) -> None:
+    """Start the next statement of an account from the closing balance of this one."""
+    name = account(statement.pod, statement.party)
+    month = statement.month
+    statements.balances[name] = statement.lines[-1].amount_nano
+    statements.payments.pop(name, None)
+    statements.corrections.pop(name, None)
+    book = statements.accruals.get(month)
+    if book is not None:
+        book.pop(name, None)
+        if not book:
+            del statements.accruals[month]
+    statements.days.pop(month, None)
+    statements.closed = max(statements.closed, month)
