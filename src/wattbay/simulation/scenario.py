@@ -11,7 +11,7 @@ from wattbay.core.facts import Party, Role
 from wattbay.errors import ConfigError, Fault
 from wattbay.ids import PartyId, ProfileId
 from wattbay.periods import WEEK, Period
-from wattbay.simulation import scenario_data, scenario_file, scenario_parts
+from wattbay.simulation import scenario_series, scenario_file, scenario_parts
 from wattbay.simulation.homes import draw_homes
 from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Scenario
 from wattbay.simulation.scenario_file import Table
@@ -54,7 +54,7 @@ def scenarios() -> tuple[Listing, ...]:
         _, root = scenario_file.read(PACKAGED / f"{name}.toml")
         time = root.table("time")
         days = scenario_parts.read_days(time, scenario_parts.read_calendar(time))
-        homes = scenario_data.read_home_rows(root.table("data"), root.table("homes"))
+        homes = scenario_series.read_home_rows(root.table("data"), root.table("homes"))
         listed.append(
             Listing(name, root.text("title"), len(homes), len(days), root.text("description"))
         )
@@ -127,7 +127,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
     history_us = time.integer("history_weeks", 5, most=52) * WEEK
     all_days = scenario_parts.read_days(time, calendar)
     market = scenario_parts.read_market(root, calendar)
-    rows = scenario_data.read_home_rows(files, homes)
+    rows = scenario_series.read_home_rows(files, homes)
     names = [row.home for row in rows]
     file_seed = root.integer("seed", most=SEED_MAX)
     draw = scenario_parts.read_draw(homes, file_seed if seed is None else seed, market)
@@ -135,7 +135,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
     credit_nano = homes.cents("credit_limit_cents")
     battery = scenario_parts.read_battery(root.table("battery"))
     faults = scenario_parts.read_faults(root.table("faults"), calendar, names, all_days)
-    profiles = scenario_data.read_profile_file(files, isp_us)
+    profiles = scenario_series.read_profile_file(files, isp_us)
     head = scenario_parts.read_head(root)
     order_lead_us = root.table("orders").minutes("lead_minutes", 0)
     last = len(all_days) if days is None else days
@@ -143,7 +143,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         what = f"{last} days are wanted, the scenario has {len(all_days)}"
         root.source.faults.append(Fault("--days", what, f"1 to {len(all_days)}"))
     count = len(rows) if pods is None else pods
-    series = scenario_data.read_series(files, rows, count, isp_us, all_days, last, history_us)
+    series = scenario_series.read_series(files, rows, count, isp_us, all_days, last, history_us)
     if series is None or root.source.faults:
         return None
     known = [ProfileId(name) for name in ("import", "export")]
