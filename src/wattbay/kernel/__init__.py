@@ -1,0 +1,1 @@
+"""How decisions become history: the single writer, its journal, and reading it again."""

@@ -1,0 +1,54 @@
+"""Who says what time it is: the only place that reads the wall clock."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from wattbay.periods import Instant, to_text
+
+
+class Clock(Protocol):
+    """What the kernel stamps commands by."""
+
+    def now(self) -> Instant:
+        """Return the present instant."""
+
+    def advance(self, to: Instant) -> None:
+        """Let the time be `to`, as far as this clock can be told."""
+
+
+class SystemClock:
+    """The wall clock. It may be set back; the kernel never stamps earlier than the last entry."""
+
+    def now(self) -> Instant:
+        """Return the present instant, as the machine has it."""
+        return Instant(time.time_ns() // 1_000)
+
+    def advance(self, to: Instant) -> None:
+        """Do nothing: this time passes by itself."""
+
+
+class SimulatedClock:
+    """A clock that stands until it is told, and never goes back."""
+
+    def __init__(self, at: Instant) -> None:
+        """Stand at `at`."""
+        self._at = at
+
+    def now(self) -> Instant:
+        """Return the instant at which it stands."""
+        return self._at
+
+    def advance(self, to: Instant) -> None:
+        """Stand at `to` from now on.
+
+        Raises
+        ------
+        ValueError
+            If `to` is past already.
+        """
+        if to < self._at:
+            msg = f"a clock does not go back; it is {to_text(self._at)}, told {to_text(to)}"
+            raise ValueError(msg)
+        self._at = to
