@@ -103,15 +103,6 @@ def test_tests_are_free_functions() -> None:
     assert not breaches, show(breaches)
 
 
-def test_every_module_says_first_what_it_is_for() -> None:
-    breaches = [
-        name_of(path)
-        for path in sources()
-        if path.stat().st_size and ast.get_docstring(syntax(path)) is None
-    ]
-    assert not breaches, show(breaches)
-
-
 def test_makefile_is_an_index_of_one_line_targets() -> None:
     recipes: dict[str, int] = {}
     target = ""

@@ -1,0 +1,1 @@
+"""Speed and memory, measured in CPU time beside a reference loop; `python -m benchmarks`."""

@@ -1,0 +1,176 @@
+"""What is measured, and the bound that each figure must keep."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.machine import cpu_s, run
+from tests.builders import EVE, MIDNIGHT, a_town, an_order
+from wattbay.core.commands import PlaceOrder
+from wattbay.core.events import OrderPlaced
+from wattbay.core.facts import Side
+from wattbay.core.market.auction import Orders, Rules, clear
+from wattbay.kernel.clock import SimulatedClock
+from wattbay.kernel.journal import Journal, MemoryJournal, SqliteJournal
+from wattbay.kernel.kernel import Kernel
+from wattbay.kernel.replay import rebuild
+from wattbay.periods import MINUTE
+
+GROUP = 64
+"""Commands that share a durable write."""
+HOMES = 60
+WEEK_DAYS = 7
+YEAR_DAYS = 365
+SCALE_FACTOR = 10
+
+
+class Figure(NamedTuple):
+    """A measured figure beside its bound and the aim."""
+
+    what: str
+    value: float
+    unit: str
+    bound: float
+    aim: float
+    is_more_better: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether the bound is kept."""
+        return self.value >= self.bound if self.is_more_better else self.value <= self.bound
+
+
+# --- the auction -----------------------------------------------------------------------------
+
+
+def auction() -> Iterator[Figure]:
+    """Measure one call auction of 100,000 orders, limits on 1,000 ticks; the best of five."""
+    chance = random.Random(42)
+
+    def side() -> Orders:
+        limits = [chance.randrange(40_000, 140_000, 100) for _ in range(50_000)]
+        return Orders(limits, [chance.randrange(10, 2_000) for _ in limits])
+
+    buys, sells = side(), side()
+    rules = Rules(price_tick=10)
+    best_s = min(cpu_s(lambda: clear(buys, sells, rules))[0] for _ in range(5))
+    yield Figure("clear 100,000 orders", best_s, "CPU s", 0.15, 0.05)
+
+
+# --- the kernel ------------------------------------------------------------------------------
+
+
+def orders(pods: int) -> list[PlaceOrder]:
+    """Return eight orders of each pod for each delivery of a day, by time of delivery."""
+    return [
+        an_order(
+            f"h{pod:02d}",
+            side=Side.BUY if (pod + turn) % 2 else Side.SELL,
+            quantity_wh=100 + 10 * turn,
+            limit=50_000 + 1_000 * pod + 10 * turn,
+            delivery=MIDNIGHT + 30 * MINUTE * delivery,
+        )
+        for delivery in range(48)
+        for turn in range(8)
+        for pod in range(1, pods + 1)
+    ]
+
+
+def placed_per_cpu_s(journal: Journal, pods: int, group: int) -> float:
+    """Return how many orders a kernel on a journal accepts in a CPU second."""
+    kernel = Kernel(journal, SimulatedClock(EVE))
+    kernel.submit_many(a_town(pods))
+    commands = orders(pods)
+
+    def place() -> int:
+        accepted = 0
+        for first in range(0, len(commands), group):
+            answers = kernel.submit_many(commands[first : first + group])
+            accepted += sum(type(answer.events[0]) is OrderPlaced for answer in answers)
+        return accepted
+
+    took_s, accepted = cpu_s(place)
+    if accepted != len(commands):
+        raise RuntimeError(f"{accepted} of {len(commands)} orders were accepted")
+    return accepted / took_s
+
+
+def kernel() -> Iterator[Figure]:
+    """Measure placing orders on each kind of journal, and reading them again."""
+    unit = "orders/CPU s"
+    value = placed_per_cpu_s(MemoryJournal(), HOMES, GROUP)
+    yield Figure("PlaceOrder, memory journal", value, unit, 60_000, 150_000, is_more_better=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "groups.sqlite"
+        journal = SqliteJournal(path)
+        value = placed_per_cpu_s(journal, HOMES, GROUP)
+        what = f"PlaceOrder, SQLite, {GROUP} an fsync"
+        yield Figure(what, value, unit, 40_000, 100_000, is_more_better=True)
+        journal.close()
+        again = SqliteJournal(path, read_only=True)
+        took_s, _ = cpu_s(lambda: rebuild(again))
+        value = again.last_seq / took_s
+        again.close()
+        unit_replay = "entries/CPU s"
+        what = "replay of those orders"
+        yield Figure(what, value, unit_replay, 150_000, 500_000, is_more_better=True)
+        journal = SqliteJournal(Path(scratch) / "single.sqlite")
+        value = placed_per_cpu_s(journal, 6, 1)
+        what = "PlaceOrder, SQLite, one at a time"
+        yield Figure(what, value, unit, 5_000, 10_000, is_more_better=True)
+        journal.close()
+
+
+# --- whole runs ------------------------------------------------------------------------------
+
+
+def week() -> Iterator[Figure]:
+    """Measure the main job whole: 60 homes, 7 days, signatures, journal on disk, files, report."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "week"
+        used = run("run", "london-week", "--out", str(folder))
+        home_days = HOMES * WEEK_DAYS
+        what = "london-week, a home-day"
+        yield Figure(what, used.cpu_s / home_days, "CPU s", 0.02, 0.01)
+        yield Figure("london-week, peak memory", used.peak_bytes / 1e6, "MB", 400, 200)
+        path = folder / "journal.sqlite"
+        size_kb = path.stat().st_size / home_days / 1e3
+        yield Figure("london-week, journal a home-day", size_kb, "kB", 100, 40)
+        journal = SqliteJournal(path, read_only=True)
+        took_s, _ = cpu_s(lambda: rebuild(journal))
+        value = journal.last_seq / took_s
+        journal.close()
+        what, unit = "replay of london-week", "entries/CPU s"
+        yield Figure(what, value, unit, 150_000, 500_000, is_more_better=True)
+
+
+def scale() -> Iterator[Figure]:
+    """Measure what a home-day costs among 6,000 homes, against 600, on the same day."""
+
+    def home_day_s(pods: int) -> float:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = str(Path(scratch) / "many")
+            used = run("run", "london-week", "--days", "1", "--pods", str(pods), "--out", folder)
+        return used.cpu_s / pods
+
+    few = home_day_s(HOMES * SCALE_FACTOR)
+    many = home_day_s(HOMES * SCALE_FACTOR**2)
+    yield Figure("6,000 homes against 600, a home-day", many / few, "times", 1.2, 1.0)
+
+
+def year() -> Iterator[Figure]:
+    """Measure a year of 60 homes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        used = run("run", "london-year", "--out", str(Path(scratch) / "year"))
+        yield Figure("london-year, peak memory", used.peak_bytes / 1e6, "MB", 800, 400)
+        value = used.cpu_s / (HOMES * YEAR_DAYS)
+        yield Figure("london-year, a home-day", value, "CPU s", 0.02, 0.01)
+
+
+def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
+    """Return what can be measured, by name, quickest first."""
+    return {"auction": auction, "kernel": kernel, "week": week, "scale": scale, "year": year}
