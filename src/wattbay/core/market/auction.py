@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, repeat
 from operator import mul
 from typing import NamedTuple
@@ -165,11 +165,10 @@ def clear(buys: Orders, sells: Orders, rules: Rules) -> Clearing:
     )
 
 
-def _own_prices(portion: _Portion, orders: Orders, price: int) -> Iterator[int]:
-    """Yield what each in the queue pays or gets for itself: its limit, or the price."""
-    for index in portion.queue:
-        limit = orders.limits[index]
-        yield price if limit is None else limit
+def _own_prices(portion: _Portion, orders: Orders, price: int) -> list[int]:
+    """List what each in the queue pays or gets for itself: its limit, or the price."""
+    limits = map(orders.limits.__getitem__, portion.queue)
+    return [price if limit is None else limit for limit in limits]
 
 
 def _buy_ranks(buys: Orders, fee: int) -> list[int]:
