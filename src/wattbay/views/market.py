@@ -66,6 +66,9 @@ class Auctions:
 
     def _forget(self, at: Instant) -> None:
         """Drop what is past; the oldest come first."""
-        for kept, length_us in ((self._prices, PRICES_KEPT_US), (self._positions, POSITIONS_KEPT_US)):
+        for kept, length_us in (
+            (self._prices, PRICES_KEPT_US),
+            (self._positions, POSITIONS_KEPT_US),
+        ):
             while kept and (oldest := next(iter(kept))) < at - length_us:
                 del kept[oldest]

@@ -1,0 +1,157 @@
+"""The agents of a simulated community, and what each of them sees of its home and the market."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattbay.agents.agent import Agent, Ahead, Charge, Desk, Outcome, Sight
+from wattbay.agents.battery import Alternatives, BatteryProsumer, Store
+from wattbay.agents.prices import RecentPrices
+from wattbay.agents.prosumer import Prosumer
+from wattbay.agents.strategies import strategy
+from wattbay.core.commands import Command
+from wattbay.core.facts import Tariff
+from wattbay.forecasting.models import Forecaster, FourWeekMean, History
+from wattbay.ids import PodId
+from wattbay.periods import DAY, HOUR, Instant
+from wattbay.simulation.scenario_facts import Battery, Home, Scenario
+
+AHEAD_US = DAY
+"""How far a home with a battery looks ahead. [µs]"""
+
+
+class Residents:
+    """One agent a home, in the order of the homes."""
+
+    __slots__ = (
+        "_agents",
+        "_ahead",
+        "_forecaster",
+        "_isp_us",
+        "_load",
+        "_net_with_battery",
+        "_prices",
+        "_pv",
+        "_seats",
+        "_with_battery",
+    )
+
+    def __init__(self, scenario: Scenario, forecaster: Forecaster | None = None) -> None:
+        """Let everybody move in. The forecast is the mean of four weeks, unless another is given.
+
+        What the homes measured themselves is their history: the series up to the present.
+        """
+        series = scenario.series
+        self._isp_us = scenario.isp_us
+        self._forecaster = FourWeekMean(levels=()) if forecaster is None else forecaster
+        self._agents = [agent_of(home, scenario) for home in scenario.homes]
+        self._prices = RecentPrices(scenario.isp_us)
+        self._load = History(series.start, series.isp_us, series.load_wh)
+        self._pv = History(series.start, series.isp_us, series.pv_wh)
+        self._with_battery = np.array(
+            [place for place, home in enumerate(scenario.homes) if home.battery is not None], int
+        )
+        self._seats = {int(place): seat for seat, place in enumerate(self._with_battery)}
+        net = series.pv_wh[:, self._with_battery] - series.load_wh[:, self._with_battery]
+        self._net_with_battery = History(series.start, series.isp_us, net)
+        self._ahead = AHEAD_US // scenario.isp_us
+
+    def act(
+        self,
+        now: Instant,
+        delivery: Instant,
+        known_until: Instant,
+        soc_wh: NDArray[np.float64],
+        solar_wh: NDArray[np.float64],
+    ) -> list[Command]:
+        """Return what all agents do about a delivery.
+
+        Parameters
+        ----------
+        known_until
+            Until when the charge of the batteries is known.
+        soc_wh, solar_wh
+            That charge, and what of it came from the home's panels. Shape (n_homes,). [Wh]
+        """
+        load = self._forecaster.forecast(now, self._load, [delivery]).mean[0]
+        pv = self._forecaster.forecast(now, self._pv, [delivery]).mean[0]
+        net = (pv - load).tolist()
+        ahead = self._look_ahead(now, delivery)
+        price = self._prices.expected(delivery, self._ahead)
+        socs, solars = soc_wh.tolist(), solar_wh.tolist()
+        found: list[Command] = []
+        for place, agent in enumerate(self._agents):
+            seat = self._seats.get(place)
+            if seat is None:
+                sight = Sight(now, delivery, net[place])
+            else:
+                charge = Charge(known_until, socs[place], solars[place])
+                sight = Sight(now, delivery, net[place], Ahead(ahead[seat], price), charge)
+            found += agent.act(sight)
+        return found
+
+    def learn(
+        self,
+        delivery: Instant,
+        price: int | None,
+        pods: list[PodId],
+        positions: Mapping[PodId, int],
+    ) -> None:
+        """Tell all agents how an auction went, each its own position alone."""
+        self._prices.learn(delivery, price)
+        for pod, agent in zip(pods, self._agents, strict=True):
+            agent.learn(Outcome(delivery, price, positions.get(pod, 0)))
+
+    def _look_ahead(self, now: Instant, delivery: Instant) -> list[list[float]]:
+        """Return the forecast nets of homes with batteries for the hours ahead. [Wh]"""
+        if not len(self._with_battery):
+            return []
+        starts = [Instant(delivery + i * self._isp_us) for i in range(self._ahead)]
+        mean = self._forecaster.forecast(now, self._net_with_battery, starts).mean
+        found: list[list[float]] = mean.T.tolist()
+        return found
+
+
+def agent_of(home: Home, scenario: Scenario) -> Agent:
+    """Return the agent of a home. Its chance is its own: nobody else's draws change it."""
+    rng = Random(f"{scenario.seed}/{home.pod}")
+    desk = Desk(
+        home.pod,
+        scenario.product,
+        strategy(home.strategy, scenario.product, rng),
+        buy_limit=home.buy_limit,
+        sell_limit=home.sell_limit,
+    )
+    if home.battery is None:
+        return Prosumer(desk)
+    tariffs = {tariff.tariff: tariff for tariff in scenario.tariffs}
+    without = alternatives(home, tariffs[home.tariff])
+    return BatteryProsumer(desk, store_of(home.battery, scenario.isp_us), without)
+
+
+def alternatives(home: Home, tariff: Tariff) -> Alternatives:
+    """Return what a home does without the market, where it would trade within its zone."""
+    local = tariff.network_regional
+    for fee in tariff.network_local:
+        if fee.from_zone == home.zone == fee.to_zone:
+            local = fee.nano_per_wh
+    return Alternatives(
+        buy=tariff.energy + tariff.network_regional - local,
+        sell=tariff.export,
+        fees=local + tariff.levy,
+    )
+
+
+def store_of(battery: Battery, isp_us: int) -> Store:
+    """Return what a battery can do within one delivery of a length. [µs]"""
+    return Store(
+        capacity_wh=battery.capacity_wh,
+        reserve_wh=battery.reserve_wh,
+        energy_max_wh=battery.power_w * isp_us / HOUR,
+        efficiency=battery.efficiency,
+        wear_nano_per_wh=battery.wear_nano_per_wh,
+    )
