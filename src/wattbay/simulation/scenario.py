@@ -11,7 +11,7 @@ from wattbay.core.facts import Party, Role
 from wattbay.errors import ConfigError, Fault
 from wattbay.ids import PartyId, ProfileId
 from wattbay.periods import WEEK, Period
-from wattbay.simulation import scenario_series, scenario_file, scenario_parts
+from wattbay.simulation import scenario_file, scenario_parts, scenario_series
 from wattbay.simulation.homes import draw_homes
 from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Scenario
 from wattbay.simulation.scenario_file import Table
