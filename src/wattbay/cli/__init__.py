@@ -1,24 +1,188 @@
-"""The command line: what a person types, and how the answer looks."""
+"""The command line: what a person types, and how the answer looks.
+
+Each command imports what it needs when it is called, so that `--help` answers at once.
+"""
 
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Local energy markets, from reading to receipt.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Local energy markets, from a signed meter reading to a receipt.
+
+    First steps:
+
+      wattbay scenarios                         what can be simulated
+      wattbay run street                        6 homes, 2 days, everything that can go wrong
+      wattbay show runs/street pod h01          one home's week, in words
+      wattbay verify runs/street                recompute every decision and signature
+    """,
+    epilog="Every command has its own --help with examples.",
+)
 
 
-@app.callback()
-def wattbay() -> None:
-    """Run, check and explain local energy markets."""
+class JournalKind(StrEnum):
+    """Where history stands."""
+
+    SQLITE = "sqlite"
+    MEMORY = "memory"
+
+
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, such as runs/street.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For a program to read.")]
 
 
 @app.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
+def run(  # noqa: PLR0913, PLR0917 - one parameter an option
+    scenario: Annotated[
+        str, typer.Argument(help="A name that `wattbay scenarios` lists, a TOML file or a folder.")
+    ],
+    days: Annotated[int | None, typer.Option(help="Only the first so many days.")] = None,
+    pods: Annotated[
+        int | None,
+        typer.Option(help="So many homes; more than there are: real ones, shifted by weeks."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Draw limits, strategies and faults anew.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder. [default: runs/SCENARIO]")
+    ] = None,
+    journal: Annotated[
+        JournalKind, typer.Option(help="`memory` is not kept: it cannot be verified later.")
+    ] = JournalKind.SQLITE,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run that is there.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a run that was broken off.")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Tables as CSV, too, with local times.")] = False,
+    as_json: AsJson = False,
 ) -> None:
+    """Simulate a community: trade, meter, settle, and write a report.
+
+    Examples:
+
+      wattbay run london-week                   60 London homes for a week, in runs/london-week
+
+      wattbay run london-week --days 1 --pods 600 --out runs/large
+
+      wattbay run street --force --csv
+    """
+    from wattbay.cli.run import run_scenario
+
+    run_scenario(
+        scenario,
+        days=days,
+        pods=pods,
+        seed=seed,
+        out=out,
+        in_memory=journal is JournalKind.MEMORY,
+        force=force,
+        resume=resume,
+        csv=csv,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def scenarios(as_json: AsJson = False) -> None:
+    """List the scenarios that come with Wattbay."""
+    from wattbay.cli.run import list_scenarios
+
+    list_scenarios(as_json=as_json)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="Where to make the scenario.")],
+    meters: Annotated[Path, typer.Option(help="A CSV of half-hourly meters.")],
+    timezone: Annotated[
+        str | None, typer.Option(help="Of times without offset, such as Europe/London.")
+    ] = None,
+) -> None:
+    """Make a scenario of your own meters.
+
+    Two forms of CSV are read: `home,start,import_kwh[,export_kwh]`, one row a reading, or
+    `start,home1,home2,...`, one column a home, in kWh a period.
+
+    Example:
+
+      wattbay new my-street --meters meters.csv --timezone Europe/London
+
+      wattbay run my-street
+    """
+    from wattbay.cli.run import new_from_meters
+
+    new_from_meters(folder, meters, timezone)
+
+
+@app.command()
+def clear(
+    file: Annotated[str, typer.Argument(help="A market file (JSON); - for standard input.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the result here. [default: standard output]")
+    ] = None,
+    pretty: Annotated[bool, typer.Option("--pretty", help="Tables for people.")] = False,
+) -> None:
+    """Clear one market file with the very code of the live market.
+
+    Exit status 0: cleared (orders that the market refuses stand under `rejected`); 2: the
+    document is malformed, every fault is listed and nothing was cleared.
+
+    Example:
+
+      echo '{"mechanism": "call_auction", "orders": [{"id": 1, "side": "buy", "limit": 9,
+      "quantity": 2}, {"id": 2, "side": "sell", "limit": 5, "quantity": 3}]}' | wattbay clear -
+    """
+    from wattbay.cli.market import clear_file
+
+    clear_file(file, out, pretty=pretty)
+
+
+@app.command()
+def replay(run: RunFolder, as_json: AsJson = False) -> None:
+    """Rebuild the state of a run from its journal, and tell what it holds."""
+    from wattbay.cli.check import replay_run
+
+    replay_run(run, as_json=as_json)
+
+
+@app.command()
+def verify(
+    run: RunFolder,
+    head: Annotated[
+        str | None, typer.Option(help="What the last hash must be. [default: of summary.json]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a journal: every hash, every signature, every decision.
+
+    Each command is decided again and must come to the same events. The last hash is compared
+    with that of summary.json, or with one that you kept elsewhere: only this tells a journal
+    that was cut short or written anew from the true one. Exit status 1 where anything differs.
+    """
+    from wattbay.cli.check import verify_run
+
+    verify_run(run, head, as_json=as_json)
+
+
+@app.command()
+def compare(first: RunFolder, second: RunFolder) -> None:
+    """Tell at which entry two journals part, and what differs there."""
+    from wattbay.cli.check import compare_runs
+
+    compare_runs(first, second)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
     """Tell whether this machine has what Wattbay needs."""
     from wattbay.cli.doctor import report
 
@@ -26,5 +190,15 @@ def doctor(
 
 
 def main() -> None:
-    """Enter the command line."""
-    app()
+    """Enter the command line; what goes wrong is told in words."""
+    from wattbay.errors import ConfigError, WattbayError
+
+    try:
+        app()
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        sys.exit(2)
+    except WattbayError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)

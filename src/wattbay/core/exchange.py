@@ -194,7 +194,7 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
         case e.DeliveryFinal():
             if dl.closed(state.deliveries, event):
                 metering.close_delivery(state.metering, event.delivery, known.isp_us)
-            book.energy.pop(event.delivery, None)
+            ledger.close_energy(book, event.delivery)
         case e.OrderAmended():
             orders.amended(market, book, event)
         case e.OrderCancelled():

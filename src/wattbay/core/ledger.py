@@ -11,20 +11,19 @@ Accounts of money: ``h01/p01`` (a pod under a party: whoever moves in inherits n
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec import Struct, field
 
 from wattbay.core import events as e
 from wattbay.core.facts import Funding, Receipt
 from wattbay.core.registry import Registry, facts_at
+from wattbay.errors import ensure
 from wattbay.ids import PartyId, PodId
 from wattbay.periods import Instant
 
 ENERGY = "Wh"
 
 
-class Posting(NamedTuple):
+class Posting(Struct, frozen=True, gc=False):
     """An amount that moves from the account `credit` to the account `debit`."""
 
     asset: str
@@ -161,40 +160,36 @@ def _traded(registry: Registry, event: e.Traded) -> list[Posting]:
 
 def _settled(registry: Registry, receipt: Receipt, old: Receipt | None) -> list[Posting]:
     """Close a pod's deviation and charge its fees; a correction posts the differences."""
+    pooled, residual, pool, supplied, network, levy, service = (
+        _closing(receipt)
+        if old is None
+        else [now - then for now, then in zip(_closing(receipt), _closing(old), strict=True)]
+    )
     delivery, pod = receipt.delivery, receipt.pod
     facts = facts_at(registry, pod, delivery)
-    supplier = f"supplier:{facts.supplier}" if facts is not None else "supplier:"
+    supplier = supplier_account(facts.supplier) if facts is not None else ""
     payer = f"{pod}/{receipt.party}"
     currency = _currency(registry)
-    now = _closing(receipt)
-    then = _closing(old) if old is not None else _NOTHING
     moves = []
-    for i, (payee, kind) in enumerate(_CHARGES):
-        amount = now[i] - then[i]
-        if amount:
-            if i < ENERGY_CHARGES:
-                moves.append(_move(ENERGY, delivery, pod, payee or supplier, amount, kind))
-            else:
-                moves.append(_move(currency, delivery, payer, payee or supplier, amount, kind))
+    if pooled:
+        moves.append(_move(ENERGY, delivery, pod, "pool", pooled, "pool"))
+    if residual:
+        moves.append(_move(ENERGY, delivery, pod, supplier, residual, "residual"))
+    if pool:
+        moves.append(_move(currency, delivery, payer, "pool", pool, "pool"))
+    if supplied:
+        moves.append(_move(currency, delivery, payer, supplier, supplied, "supplier"))
+    if network:
+        moves.append(_move(currency, delivery, payer, "network", network, "network"))
+    if levy:
+        moves.append(_move(currency, delivery, payer, "levy", levy, "levy"))
+    if service:
+        moves.append(_move(currency, delivery, payer, "service", service, "service"))
     return moves
 
 
-_CHARGES = (
-    ("pool", "pool"),
-    ("", "residual"),
-    ("pool", "pool"),
-    ("", "supplier"),
-    ("network", "network"),
-    ("levy", "levy"),
-    ("service", "service"),
-)
-"""What `_closing` lists: payee (empty: the pod's supplier) and kind; two energies, then money."""
-ENERGY_CHARGES = 2
-_NOTHING = (0,) * len(_CHARGES)
-
-
-def _closing(receipt: Receipt) -> tuple[int, ...]:
-    """Return what a receipt moves from the pod, in the order of `_CHARGES`."""
+def _closing(receipt: Receipt) -> tuple[int, int, int, int, int, int, int]:
+    """Return what a receipt moves from the pod: two energies, then money."""
     return (
         receipt.pooled_wh,
         receipt.residual_wh,
@@ -229,15 +224,38 @@ def _stated(registry: Registry, event: e.StatementIssued) -> list[Posting]:
 
 def post(ledger: Ledger, moves: list[Posting]) -> None:
     """Change the balances."""
-    for asset, delivery, debit, credit, amount, _ in moves:
-        if asset == ENERGY:
-            if delivery is None:
-                continue
-            balances = ledger.energy.setdefault(delivery, {})
-        else:
+    for move in moves:
+        if move.delivery is None or move.asset != ENERGY:
             balances = ledger.money
-        balances[debit] = balances.get(debit, 0) + amount
-        balances[credit] = balances.get(credit, 0) - amount
+        else:
+            balances = ledger.energy.setdefault(move.delivery, {})
+        try:
+            balances[move.debit] += move.amount
+        except KeyError:
+            balances[move.debit] = move.amount
+        try:
+            balances[move.credit] -= move.amount
+        except KeyError:
+            balances[move.credit] = -move.amount
+
+
+def close_energy(ledger: Ledger, delivery: Instant) -> None:
+    """Let go of a delivery's energy accounts, which by now must be closed.
+
+    Raises
+    ------
+    InvariantBroken
+        If a pod is left with a deviation, the pool with energy, or the accounts do not sum to zero.
+    """
+    balances = ledger.energy.pop(delivery, {})
+    ensure(sum(balances.values()) == 0, f"energy of delivery {delivery} sums to zero")
+    for name, balance in balances.items():
+        if balance and name not in OPEN_AT_THE_END and not name.startswith("supplier:"):
+            ensure(False, f"energy account {name} of delivery {delivery} is closed; left {balance}")
+
+
+OPEN_AT_THE_END = frozenset({"grid", "activated"})
+"""Energy accounts that end with what went over the network or was instructed."""
 
 
 def open_account(ledger: Ledger, pod: PodId, party: PartyId) -> None:

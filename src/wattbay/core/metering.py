@@ -300,6 +300,8 @@ def _between(
         pod = metering.pods[facts.pod]
         advance_import -= pod.final_import_wh
         advance_export -= pod.final_export_wh
+    if not any(open_from <= delivery < end.at for delivery in metering.seats):
+        return []
     periods: list[Instant] = []
     weights: tuple[list[int], list[int]] = ([], [])
     for moment in range(open_from, end.at, isp):

@@ -51,37 +51,33 @@ def accrue(
 ) -> None:
     """Add a receipt to the month of its local day."""
     month = month_of(day)
-    name = account(receipt.pod, receipt.party)
-    before = _amounts(old) if old is not None else (0,) * len(COMPONENTS)
-    amounts = [now - then for now, then in zip(_amounts(receipt), before, strict=True)]
-    taxable = receipt.taxable_nano - (old.taxable_nano if old is not None else 0)
     late = month <= statements.closed
     book = statements.corrections if late else statements.accruals.setdefault(month, {})
+    name = account(receipt.pod, receipt.party)
     accrual = book.get(name)
     if accrual is None:
         accrual = book[name] = Accrual()
     if late:
-        accrual.corrections += sum(amounts)
+        accrual.corrections += receipt.total_nano - (old.total_nano if old is not None else 0)
     else:
-        components = accrual.components
-        for i, amount in enumerate(amounts):
-            components[i] += amount
+        _add(accrual.components, receipt, 1)
+        if old is not None:
+            _add(accrual.components, old, -1)
     facts = facts_at(registry, receipt.pod, receipt.delivery)
     if facts is not None:
         rate = tax_ppm(registry.tariffs[facts.tariff], receipt.delivery)
+        taxable = receipt.taxable_nano - (old.taxable_nano if old is not None else 0)
         accrual.taxable[rate] = accrual.taxable.get(rate, 0) + taxable
 
 
-def _amounts(receipt: Receipt) -> tuple[int, ...]:
-    """Return the components of a receipt, in the order of `COMPONENTS`."""
-    return (
-        receipt.trades_nano,
-        receipt.pool_nano,
-        receipt.supplier_nano,
-        receipt.network_nano,
-        receipt.levy_nano,
-        receipt.service_nano,
-    )
+def _add(components: list[int], receipt: Receipt, sign: int) -> None:
+    """Add a receipt to what has accrued, or take one back; in the order of `COMPONENTS`."""
+    components[0] += sign * receipt.trades_nano
+    components[1] += sign * receipt.pool_nano
+    components[2] += sign * receipt.supplier_nano
+    components[3] += sign * receipt.network_nano
+    components[4] += sign * receipt.levy_nano
+    components[5] += sign * receipt.service_nano
 
 
 def month_of(day: str) -> str:

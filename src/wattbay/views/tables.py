@@ -20,8 +20,8 @@ from wattbay.ids import OrderId, PodId, ProductId, TradeId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
 
-Row = tuple[int | str | bool | None, ...]
-"""One row of a table: instants and amounts as integers."""
+Row = tuple[int | float | str | bool | None, ...]
+"""One row of a table: instants and amounts as integers, floats only for what is estimated."""
 
 
 class Column(NamedTuple):
@@ -29,49 +29,49 @@ class Column(NamedTuple):
 
     name: str
     holds: str
-    """``instant``, ``int``, ``text`` or ``bool``."""
+    """``instant``, ``int``, ``float``, ``text`` or ``bool``."""
 
 
-def _columns(spec: str) -> tuple[Column, ...]:
+def columns(spec: str) -> tuple[Column, ...]:
     """Read ``seq:int pod:text …``."""
     return tuple(Column(*part.split(":")) for part in spec.split())
 
 
 TABLES: dict[str, tuple[Column, ...]] = {
-    "trades": _columns(
+    "trades": columns(
         "seq:int delivery_start:instant delivery_end:instant product:text buyer_pod:text"
         " seller_pod:text quantity_wh:int delivered_wh:int price_nano_per_wh:int state:text"
         " seller_price_nano_per_wh:int"
     ),
-    "meters": _columns(
+    "meters": columns(
         "delivery_start:instant delivery_end:instant pod:text import_wh:int export_wh:int"
         " quality:text run:text version:int"
     ),
-    "orders": _columns(
+    "orders": columns(
         "seq:int at:instant delivery_start:instant pod:text side:text quantity_wh:int"
         " limit_nano_per_wh:int type:text state:text filled_wh:int reason:text"
     ),
-    "postings": _columns(
+    "postings": columns(
         "seq:int at:instant delivery_start:instant asset:text debit:text credit:text"
         " amount:int kind:text"
     ),
-    "receipts": _columns(
+    "receipts": columns(
         "delivery_start:instant delivery_end:instant pod:text party:text run:text version:int"
         " bought_wh:int sold_wh:int delivered_in_wh:int delivered_out_wh:int import_wh:int"
         " export_wh:int deviation_wh:int pooled_wh:int residual_wh:int trades_nano:int"
         " pool_nano:int supplier_nano:int network_nano:int levy_nano:int service_nano:int"
         " total_nano:int same_meters_nano:int estimated:bool"
     ),
-    "prices": _columns(
+    "prices": columns(
         "delivery_start:instant product:text zone:text price_nano_per_wh:int volume_wh:int"
         " surplus_nano:int surplus_maximum_nano:int pool_price_nano_per_wh:int"
     ),
-    "statements": _columns(
+    "statements": columns(
         "pod:text party:text from:instant to:instant component:text amount_nano:int"
         " payable_minor:int"
     ),
-    "imbalances": _columns("delivery_start:instant brp:text run:text energy_wh:int"),
-    "refusals": _columns("seq:int at:instant command:text subject:text reason:text detail:text"),
+    "imbalances": columns("delivery_start:instant brp:text run:text energy_wh:int"),
+    "refusals": columns("seq:int at:instant command:text subject:text reason:text detail:text"),
 }
 """The tables, in the order in which they are written; columns are only ever added at the end."""
 
@@ -139,8 +139,8 @@ class Tables:
             moves = postings(self._registry, event)
             if moves:
                 self._rows["postings"] += [
-                    (seq, at, start, asset, debit, credit, amount, kind)
-                    for asset, start, debit, credit, amount, kind in moves
+                    (seq, at, m.delivery, m.asset, m.debit, m.credit, m.amount, m.kind)
+                    for m in moves
                 ]
             if type(event) is e.AuctionCleared:
                 cleared.append(event)

@@ -95,10 +95,11 @@ def frame(columns: Sequence[Column], rows: Sequence[Row]) -> pl.DataFrame:
     types: dict[str, type[pl.DataType] | pl.DataType] = {
         "instant": INSTANT,
         "int": pl.Int64,
+        "float": pl.Float64,
         "text": pl.String,
         "bool": pl.Boolean,
     }
-    by_column: Sequence[Sequence[int | str | bool | None]] = (
+    by_column: Sequence[Sequence[int | float | str | bool | None]] = (
         list(zip(*rows, strict=True)) if rows else [[] for _ in columns]
     )
     series = []

@@ -1,0 +1,5 @@
+"""`python -m wattbay`: the command line."""
+
+from wattbay.cli import main
+
+main()

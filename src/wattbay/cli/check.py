@@ -1,0 +1,141 @@
+"""`replay`, `verify` and `compare`: whether history is what it was."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from wattbay.adapters.files.run_folder import JOURNAL, SUMMARY, read_json
+from wattbay.adapters.mqtt import readings
+from wattbay.core.commands import SubmitReading
+from wattbay.errors import AdapterError, WireError
+from wattbay.kernel import replay
+from wattbay.kernel.journal import SqliteJournal
+from wattbay.views.meters import MeterKeys
+
+
+def open_journal(run: Path) -> SqliteJournal:
+    """Open the journal of a run.
+
+    Raises
+    ------
+    AdapterError
+        If the run kept none.
+    """
+    path = run / JOURNAL
+    if not path.exists():
+        msg = f"{path} is missing; a run with --journal memory keeps no journal"
+        raise AdapterError(msg)
+    return SqliteJournal(path)
+
+
+def _known_head(run: Path, head: str | None) -> bytes | None:
+    """Return the head that a journal must have; None where nobody says."""
+    if head is None and (run / SUMMARY).exists():
+        head = str(read_json(run / SUMMARY)["journal_head"])
+    if head is None:
+        return None
+    try:
+        wanted = bytes.fromhex(head)
+    except ValueError:
+        wanted = b""
+    if len(wanted) != len(bytes(32)):
+        msg = f"--head takes 64 hex digits; got {head!r}"
+        raise AdapterError(msg)
+    return wanted
+
+
+def verify_run(run: Path, head: str | None, *, as_json: bool) -> None:
+    """Verify a run and tell what was checked."""
+    wanted = _known_head(run, head)
+    journal = open_journal(run)
+    keys = MeterKeys()
+
+    def check(command: SubmitReading) -> None:
+        key = keys.key_of(command.meter)
+        if key is None or keys.community is None:
+            msg = f"meter {command.meter} has no key in this journal"
+            raise WireError(msg)
+        readings.check(command, keys.community, key)
+
+    console = Console(stderr=True)
+    try:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("verifying", total=journal.last_seq)
+            found = replay.verify(
+                journal,
+                head=wanted,
+                check_reading=check,
+                readers=[keys],
+                progress=lambda seq: bar.update(task, completed=seq),
+            )
+    finally:
+        journal.close()
+    if as_json:
+        document = {
+            "entries": found.entries,
+            "readings": found.readings,
+            "journal_head": found.head.hex(),
+            "head_compared": wanted is not None,
+            "state": replay.state_digest(found.exchange),
+        }
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        return
+    out = Console()
+    out.print(
+        f"{found.entries:,} entries: every hash, every instant, every decision is as the rules make it."
+    )
+    out.print(f"{found.readings:,} readings: every signature holds and says what its entry says.")
+    out.print(f"head {found.head.hex()}", soft_wrap=True)
+    if wanted is None:
+        out.print(
+            "No head to compare with: a journal that was cut short would not be noticed. "
+            "Keep the head elsewhere and pass it as --head."
+        )
+
+
+def replay_run(run: Path, *, as_json: bool) -> None:
+    """Rebuild a run and tell what state it ends in."""
+    journal = open_journal(run)
+    try:
+        exchange = replay.rebuild(journal)
+        entries, head = journal.last_seq, journal.head.hex()
+    finally:
+        journal.close()
+    state = exchange.state
+    document = {
+        "entries": entries,
+        "journal_head": head,
+        "state": replay.state_digest(exchange),
+        "parties": len(state.registry.parties),
+        "pods": len(state.registry.pods),
+        "deliveries_open": len(state.deliveries.open),
+        "deliveries_final": len(state.deliveries.final),
+        "money_sum_nano": sum(state.ledger.money.values()),
+        "held_nano": sum(state.ledger.held.values()),
+    }
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        return
+    for name, value in document.items():
+        shown = f"{value:,}" if isinstance(value, int) else value
+        Console().print(f"{name.replace('_', ' '):18} {shown}", soft_wrap=True)
+
+
+def compare_runs(first: Path, second: Path) -> None:
+    """Tell where two journals part; exit status 1 where they do."""
+    one, other = open_journal(first), open_journal(second)
+    try:
+        found = replay.compare(one, other)
+    finally:
+        one.close()
+        other.close()
+    if found is None:
+        Console().print("The journals are the same.")
+        return
+    Console().print(f"They part at entry {found.seq}: {found.what}", soft_wrap=True)
+    sys.exit(1)
