@@ -1,9 +1,9 @@
 """What the documents say is so: links lead somewhere, and the code in them runs.
 
-Two kinds of fenced block are run, page by page, each page in a folder of its own: ``python``
-blocks in one namespace, in order; in ``console`` blocks each line after ``$``, whose output is
-compared with what follows it, where something follows ("..." stands for anything). Code that is
-not to be run here is fenced as ``sh`` or ``text``.
+Two kinds of fenced block are run, in order, each page in a folder of its own: ``python`` blocks, in
+one namespace; in ``console`` blocks each line after ``$``, whose output is compared with what
+follows it, where something follows ("..." stands for anything). Code that is not to be run here is
+fenced as ``sh`` or ``text``.
 """
 
 from __future__ import annotations
@@ -91,25 +91,15 @@ def test_links_lead_somewhere() -> None:
     assert not breaches, show(breaches)
 
 
-def with_blocks(kind: str) -> list[object]:
+RUN = ("python", "console")
+
+
+def pages_that_run() -> list[object]:
     return [
         pytest.param(page, id=name_of(page))
         for page in pages()
-        if any(block.kind == kind for block in blocks(page))
+        if any(block.kind in RUN for block in blocks(page))
     ]
-
-
-@pytest.mark.parametrize("page", with_blocks("python"))
-def test_python_in_documents_runs(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "page"}
-    for block in blocks(page):
-        if block.kind == "python":
-            # Padding makes a failure name the line of the page.
-            code = compile("\n" * block.line + block.text, name_of(page), "exec")
-            exec(code, namespace)  # noqa: S102 - our own documents
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
@@ -132,25 +122,39 @@ def is_like(output: str, printed: str) -> bool:
     return re.fullmatch(pattern.replace(r"\ .*", ".*"), " ".join(output.split())) is not None
 
 
-@pytest.mark.parametrize("page", with_blocks("console"))
-def test_commands_in_documents_answer_as_printed(page: Path, tmp_path: Path) -> None:
+def run_command(command: str, printed: str, folder: Path) -> None:
+    """Run a command in a folder; it must succeed, and answer as printed."""
     programs = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     environment |= {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    run = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode == 0, f"$ {command}\n{run.stdout}{run.stderr}"
+    if printed.strip():
+        assert is_like(run.stdout, printed), f"$ {command}\n{run.stdout}"
+
+
+@pytest.mark.parametrize("page", pages_that_run())
+def test_code_in_documents_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "page"}
     for block in blocks(page):
-        for command, printed in commands(block.text) if block.kind == "console" else ():
-            run = subprocess.run(
-                ["/bin/sh", "-c", command],
-                cwd=tmp_path,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=240,
-                check=False,
-            )
-            assert run.returncode == 0, f"$ {command}\n{run.stdout}{run.stderr}"
-            if printed.strip():
-                assert is_like(run.stdout, printed), f"$ {command}\n{run.stdout}"
+        if block.kind == "python":
+            # Padding makes a failure name the line of the page.
+            code = compile("\n" * block.line + block.text, name_of(page), "exec")
+            exec(code, namespace)  # noqa: S102 - our own documents
+        elif block.kind == "console":
+            for command, printed in commands(block.text):
+                run_command(command, printed, tmp_path)
 
 
 def test_commands_are_told_from_what_they_print() -> None:
