@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wattbay.core.commands import (
     Command,
@@ -42,7 +42,7 @@ from wattbay.ids import (
     ZoneId,
 )
 from wattbay.kernel.clock import SimulatedClock
-from wattbay.kernel.codec import Entry
+from wattbay.kernel.codec import Entry, decode
 from wattbay.kernel.journal import Journal, MemoryJournal
 from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.periods import DAY, HOUR, MINUTE, Instant, instant
@@ -262,3 +262,30 @@ def a_kernel(
     )
     kernel.submit_many(commands)
     return kernel
+
+
+class CountedJournal(MemoryJournal):
+    """A journal that tells how many entries each write brought."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def append(self, batch: Sequence[bytes]) -> None:
+        self.sizes.append(len(batch))
+        super().append(batch)
+
+
+class Listener:
+    """A reader that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def fold(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+
+def entries_of(journal: Journal) -> list[Entry]:
+    """Return the entries of a journal."""
+    return [decode(data, seq=seq) for seq, data, _ in journal.rows()]

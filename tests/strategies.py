@@ -14,14 +14,22 @@ from wattbay.core.events import Event
 from wattbay.kernel.codec import Entry
 from wattbay.units import SAFE_INTEGER_MAX
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Struct)
 
 integers = st.integers(-SAFE_INTEGER_MAX, SAFE_INTEGER_MAX)
 texts = st.text(max_size=12)
 proofs = st.binary(max_size=24)
 
+_PLAIN: dict[object, st.SearchStrategy[Any]] = {
+    int: integers,
+    str: texts,
+    bytes: proofs,
+    bool: st.booleans(),
+    type(None): st.none(),
+}
 
-def of(annotation: Any) -> st.SearchStrategy[Any]:
+
+def of(annotation: object) -> st.SearchStrategy[Any]:
     """Return a strategy for whatever the annotation of a field allows."""
     if isinstance(annotation, NewType):
         return of(annotation.__supertype__)
@@ -32,30 +40,23 @@ def of(annotation: Any) -> st.SearchStrategy[Any]:
         return st.lists(of(get_args(annotation)[0]), max_size=2).map(tuple)
     if annotation in _PLAIN:
         return _PLAIN[annotation]
+    assert isinstance(annotation, type)
     if issubclass(annotation, Enum):
         return st.sampled_from(list(annotation))
+    assert issubclass(annotation, Struct)
     return records(annotation)
 
 
 def records(kind: type[R]) -> st.SearchStrategy[R]:
     """Return a strategy for records of a kind, every field drawn."""
-    assert issubclass(kind, Struct)
     hints = get_type_hints(kind)
-    fields = {name: st.deferred(lambda name=name: of(hints[name])) for name in _fields(kind)}
+    fields = {name: _field(hints, name) for name in kind.__struct_fields__}
     return st.fixed_dictionaries(fields).map(lambda values: kind(**values))
 
 
-def _fields(kind: type[Struct]) -> tuple[str, ...]:
-    return kind.__struct_fields__
+def _field(hints: dict[str, object], name: str) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: of(hints[name]))
 
-
-_PLAIN: dict[Any, st.SearchStrategy[Any]] = {
-    int: integers,
-    str: texts,
-    bytes: proofs,
-    bool: st.booleans(),
-    type(None): st.none(),
-}
 
 commands: st.SearchStrategy[Command] = of(Command)
 events: st.SearchStrategy[Event] = of(Event)

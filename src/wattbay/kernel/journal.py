@@ -19,13 +19,14 @@ Row = tuple[int, bytes, bytes]
 APPLICATION_ID = 0x57424A4C
 """Marks an SQLite file as a journal of ours ("WBJL"), in its header."""
 
+MISSING_FAULT = "the entry is missing"
 HASH_FAULT = "its hash is not that of its bytes and of the entry before"
 
 TAIL_ROWS_MAX = 1_000
 """How many of the last entries are checked against their hashes when a file is opened."""
 
-ROWS_PER_READ_MAX = 1_024
-"""How many entries are read from a file at once."""
+ROWS_PER_READ_MAX = 256
+"""How many entries are read from a file at once. The largest have megabytes."""
 
 LOG_PAGES = 256
 """When SQLite folds the write-ahead log into the file. A short log stays in the cache and is
@@ -96,8 +97,10 @@ class MemoryJournal:
 
     def rows(self, from_seq: int = 1) -> Iterator[Row]:
         """Yield the entries from a number on, with their hashes."""
-        for index in range(from_seq - 1, self.last_seq):
-            yield index + 1, self._entries[index], self._hashes[index]
+        seq = from_seq
+        while seq <= self.last_seq:
+            yield seq, self._entries[seq - 1], self._hashes[seq - 1]
+            seq += 1
 
     def close(self) -> None:
         """Take nothing more; what is written stays readable."""
@@ -179,7 +182,7 @@ class SqliteJournal:
         seq = from_seq
         while seq <= self.last_seq:
             found: list[Row] = []
-            fault = "the entry is missing"
+            fault = ""
             try:
                 # Text is read as bytes, so that an entry edited by hand is judged by its hash.
                 found.extend(
@@ -191,16 +194,13 @@ class SqliteJournal:
                 )
             except sqlite3.Error as error:
                 fault = f"the entry cannot be read: {error}"
-            if found and found[-1][0] == seq + len(found) - 1:
-                yield from found
-                seq += len(found)
-                continue
             for row in found:
                 if row[0] != seq:
-                    break
+                    raise JournalError(MISSING_FAULT, seq=seq)
                 yield row
                 seq += 1
-            raise JournalError(fault, seq=seq)
+            if fault or not found:
+                raise JournalError(fault or MISSING_FAULT, seq=seq)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file, which then stands alone.
@@ -302,7 +302,7 @@ class SqliteJournal:
         if last is None:
             return
         if first != 1:
-            raise JournalError("the entry is missing", seq=1)
+            raise JournalError(MISSING_FAULT, seq=1)
         self.last_seq = last
         previous = GENESIS
         for seq, data, stored in self.rows(max(1, last - TAIL_ROWS_MAX)):

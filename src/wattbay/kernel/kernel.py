@@ -17,6 +17,7 @@ from wattbay.periods import Instant
 from wattbay.units import SAFE_INTEGER_MAX
 
 ENTRIES_PER_WRITE_MAX = 256
+BYTES_PER_WRITE_MAX = 4_000_000
 """How much of what fell due is written at once."""
 
 EARLIEST = Instant(-SAFE_INTEGER_MAX)
@@ -158,12 +159,14 @@ class Kernel:
     def _catch_up(self, until: Instant) -> None:
         """Do what fell due, each at its own instant."""
         exchange = self.exchange
-        due = exchange.due()
+        due, size_bytes = exchange.due(), 0
         while due is not None and due[0] <= until:
             at, command = max(due[0], self._at), due[1]
             self._enter(command, at, tuple(exchange.decide(command, at)))
-            if len(self._entries) >= ENTRIES_PER_WRITE_MAX:
+            size_bytes += len(self._bytes[-1])
+            if len(self._entries) >= ENTRIES_PER_WRITE_MAX or size_bytes >= BYTES_PER_WRITE_MAX:
                 self._write()
+                size_bytes = 0
             done, due = due, exchange.due()
             ensure(due != done, "what fell due is over once it was asked for")
 

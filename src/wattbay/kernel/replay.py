@@ -15,7 +15,7 @@ from wattbay.core.exchange import Exchange, State
 from wattbay.errors import JournalError, WireError
 from wattbay.kernel.codec import FORMAT, GENESIS, Entry, chain, decode, is_canonical
 from wattbay.kernel.differences import difference, difference_of_bytes
-from wattbay.kernel.journal import HASH_FAULT, Journal, Row
+from wattbay.kernel.journal import HASH_FAULT, MISSING_FAULT, Journal, Row
 from wattbay.kernel.kernel import EARLIEST, Reader
 from wattbay.kernel.requests import Requests, refusal_of_reuse, request_of
 from wattbay.periods import to_text
@@ -153,7 +153,7 @@ class _Audit:
         """Go on to the next entry, if it is sound."""
         seq, data, stored = row
         if seq != self.seq + 1:
-            raise JournalError("the entry is missing", seq=self.seq + 1)
+            raise JournalError(MISSING_FAULT, seq=self.seq + 1)
         if chain(self.head, data) != stored:
             raise JournalError(HASH_FAULT, seq=seq)
         entry = decode(data, seq=seq)

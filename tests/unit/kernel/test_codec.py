@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 import pytest
 
 from tests.builders import EVE, MIDNIGHT, a_reading, a_town, an_entry, an_order
+from wattbay.core.commands import Command
 from wattbay.core.events import OrderPlaced
 from wattbay.errors import JournalError, WireError
 from wattbay.ids import RequestId
@@ -69,9 +69,11 @@ def test_what_is_no_entry_is_refused_with_its_number(data: bytes) -> None:
     assert caught.value.seq == 7
 
 
-def order_stood(fields: list[Any]) -> list[Any]:
+def order_stood(fields: list[object]) -> list[object]:
     """Bring a made-up event of an earlier version up to date: it bore a price instead of a hold."""
     _, order, pod, product, delivery, side, quantity_wh, price = fields
+    assert isinstance(quantity_wh, int)
+    assert isinstance(price, int)
     hold_nano = quantity_wh * price
     return ["OrderPlaced", order, pod, product, delivery, side, quantity_wh, price, hold_nano]
 
@@ -110,7 +112,7 @@ def test_command_from_outside_passes_as_it_is() -> None:
         an_order(side="hold"),  # type: ignore[arg-type]
         an_order(pod="h\ud800"),
         msgspec.structs.replace(an_order(), request=RequestId(object())),  # type: ignore[arg-type]
-        msgspec.structs.replace(a_town()[0], runs=(("initial", 2**60),)),  # type: ignore[type-var]
+        msgspec.structs.replace(a_town()[0], runs=(("initial", 2**60),)),
     ],
     ids=[
         "beyond JSON",
@@ -125,7 +127,7 @@ def test_command_from_outside_passes_as_it_is() -> None:
         "inside",
     ],
 )
-def test_command_that_would_not_survive_the_journal_is_stopped(wrong: Any) -> None:
+def test_command_that_would_not_survive_the_journal_is_stopped(wrong: Command) -> None:
     with pytest.raises(WireError):
         check(wrong)
 

@@ -56,5 +56,5 @@ def test_bytes_that_mean_the_same_differ_by_place() -> None:
 
 
 def test_numbers_and_truths_that_python_holds_equal_differ() -> None:
-    assert difference(1, True) == Difference("", "1", "True")  # noqa: FBT003
+    assert difference(1, True) == Difference("", "1", "True")
     assert isinstance(an_entry(), Entry)
