@@ -373,12 +373,6 @@ def closed(deliveries: Deliveries, event: e.DeliveryFinal) -> bool:
     return delivery is not None
 
 
-def day_of(deliveries: Deliveries, delivery: Instant) -> str:
-    """Return the local day of a delivery, open or final."""
-    found = deliveries.open.get(delivery)
-    return found.day if found is not None else deliveries.final[delivery].day
-
-
 def learnt(deliveries: Deliveries, delivery: Instant) -> None:
     """Note that something is known of a delivery that its last run did not know."""
     found = deliveries.open.get(delivery)

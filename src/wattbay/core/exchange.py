@@ -24,6 +24,7 @@ from wattbay.core.market.orders import Book, Market
 from wattbay.core.metering import Metering
 from wattbay.core.registry import Registry
 from wattbay.core.statements import Statements
+from wattbay.errors import ensure
 from wattbay.periods import Instant
 
 
@@ -163,14 +164,13 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
         case e.ReadingAccepted():
             metering.accept(state.metering, event)
         case e.EnergyMetered():
-            ledger.post(book, ledger.postings(known, event))
+            ledger.post(book, ledger.metered(event))
             metering.meter_energy(state.metering, event)
             dl.learnt(state.deliveries, event.delivery)
         case e.ReceiptIssued():
-            ledger.post(book, ledger.postings(known, event))
             _receipt(state, event)
         case e.Traded():
-            ledger.post(book, ledger.postings(known, event))
+            ledger.post(book, ledger.traded(known, event))
             seller = ledger.account_at(known, event.seller, event.delivery)
             market.next_trade = event.trade + 1
             dl.traded(state.deliveries, book, event, seller)
@@ -248,13 +248,21 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
 
 
 def _receipt(state: State, event: e.ReceiptIssued) -> None:
-    """Keep a receipt while its delivery is open, and accrue it."""
-    receipt = event.receipt
+    """Post a receipt, accrue it, and keep it while its delivery is open."""
+    receipt, known = event.receipt, state.registry
+    facts = registry.facts_at(known, receipt.pod, receipt.delivery)
+    ensure(facts is not None, "a receipt is of a pod that was connected")
+    if facts is None:  # pragma: no cover - for the type checker
+        return
+    ledger.charge(state.ledger, facts, receipt, event.corrects)
     delivery = state.deliveries.open.get(receipt.delivery)
-    if delivery is not None:
+    if delivery is None:
+        day = state.deliveries.final[receipt.delivery].day
+    else:
+        day = delivery.day
         delivery.receipts[receipt.pod] = receipt
-    day = dl.day_of(state.deliveries, receipt.delivery)
-    statements.accrue(state.statements, state.registry, day, receipt, event.corrects)
+    rate = registry.tax_ppm(known.tariffs[facts.tariff], receipt.delivery)
+    statements.accrue(state.statements, day, rate, receipt, event.corrects)
 
 
 def _listed(state: State, event: e.DeliveriesListed) -> None:

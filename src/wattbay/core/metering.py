@@ -478,7 +478,6 @@ def accept(metering: Metering, event: e.ReadingAccepted) -> None:
         known.append(total)
     else:
         known.insert(bisect_right(known, event.boundary, key=_at), total)
-    _forget(metering, pod)
 
 
 def exchanged(metering: Metering, event: e.MeterExchanged) -> None:
@@ -513,13 +512,12 @@ def close_delivery(metering: Metering, delivery: Instant, isp_us: int) -> None:
     metering.final_until = end
     metering.seats.pop(delivery, None)
     for name, pod in metering.pods.items():
-        _forget(metering, pod)
-        known = energies.get(name)
-        if known is not None and pod.totals[0].at <= delivery:
-            inside = len(pod.totals) == 1 or pod.totals[1].at > end
-            if inside:
-                pod.final_import_wh += known.import_wh
-                pod.final_export_wh += known.export_wh
+        totals = pod.totals
+        if len(totals) > 1 and totals[1].at <= end:
+            _forget(metering, pod)
+        elif totals[0].at <= delivery and name in energies:
+            pod.final_import_wh += energies[name].import_wh
+            pod.final_export_wh += energies[name].export_wh
     old = Instant(end - WEEK)
     for start in [start for start in metering.energy if start < old]:
         del metering.energy[start]

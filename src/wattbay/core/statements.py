@@ -16,6 +16,7 @@ from wattbay.ids import PodId
 from wattbay.periods import Instant
 from wattbay.units import PPM, round_half_even
 
+MONTH_LETTERS = len("2013-06")
 COMPONENTS = ("trades", "pool", "supplier", "network", "levy", "service")
 """What a receipt is made of, in the order in which a statement lists it."""
 
@@ -47,27 +48,30 @@ class Statements(Struct):
 
 
 def accrue(
-    statements: Statements, registry: Registry, day: str, receipt: Receipt, old: Receipt | None
+    statements: Statements, day: str, rate_ppm: int, receipt: Receipt, old: Receipt | None
 ) -> None:
-    """Add a receipt to the month of its local day."""
-    month = month_of(day)
+    """Add a receipt to the month of its local day.
+
+    Parameters
+    ----------
+    rate_ppm
+        Rate of tax at the delivery. [ppm]
+    """
+    month = day[:MONTH_LETTERS]
     late = month <= statements.closed
     book = statements.corrections if late else statements.accruals.setdefault(month, {})
-    name = account(receipt.pod, receipt.party)
+    name = f"{receipt.pod}/{receipt.party}"
     accrual = book.get(name)
     if accrual is None:
         accrual = book[name] = Accrual()
+    taxable = receipt.taxable_nano - (0 if old is None else old.taxable_nano)
+    accrual.taxable[rate_ppm] = accrual.taxable.get(rate_ppm, 0) + taxable
     if late:
-        accrual.corrections += receipt.total_nano - (old.total_nano if old is not None else 0)
-    else:
-        _add(accrual.components, receipt, 1)
-        if old is not None:
-            _add(accrual.components, old, -1)
-    facts = facts_at(registry, receipt.pod, receipt.delivery)
-    if facts is not None:
-        rate = tax_ppm(registry.tariffs[facts.tariff], receipt.delivery)
-        taxable = receipt.taxable_nano - (old.taxable_nano if old is not None else 0)
-        accrual.taxable[rate] = accrual.taxable.get(rate, 0) + taxable
+        accrual.corrections += receipt.total_nano - (0 if old is None else old.total_nano)
+        return
+    _add(accrual.components, receipt, 1)
+    if old is not None:
+        _add(accrual.components, old, -1)
 
 
 def _add(components: list[int], receipt: Receipt, sign: int) -> None:
@@ -82,7 +86,7 @@ def _add(components: list[int], receipt: Receipt, sign: int) -> None:
 
 def month_of(day: str) -> str:
     """Return the month of a local date: ``2013-06`` of ``2013-06-10``."""
-    return day[:7]
+    return day[:MONTH_LETTERS]
 
 
 def pay(statements: Statements, name: str, amount_nano: int) -> None:

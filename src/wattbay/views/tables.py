@@ -139,8 +139,8 @@ class Tables:
             moves = postings(self._registry, event)
             if moves:
                 self._rows["postings"] += [
-                    (seq, at, m.delivery, m.asset, m.debit, m.credit, m.amount, m.kind)
-                    for m in moves
+                    (seq, at, start, asset, debit, credit, amount, kind)
+                    for asset, start, debit, credit, amount, kind in moves
                 ]
             if type(event) is e.AuctionCleared:
                 cleared.append(event)
