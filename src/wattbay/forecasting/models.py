@@ -172,7 +172,7 @@ def _clock_changes(calendar: Calendar, at: _Integers, then: _Integers) -> _Integ
     if ends[0] == ends[1] and at.max() - then.min() < 20 * WEEK:
         # Clocks that agree at both ends of a few weeks were not changed between: the usual case.
         return np.zeros_like(then)
-    return _offsets(calendar, then) - _offsets(calendar, at)
+    return _offsets(calendar, at) - _offsets(calendar, then)
 
 
 def _offsets(calendar: Calendar, at: _Integers) -> _Integers:

@@ -33,24 +33,6 @@ class Baseline(NamedTuple):
     """State of charge at the end. [Wh]"""
 
 
-def metered_wh(energy_wh: Array) -> Integers:
-    """Return what a meter tells of energies: differences of its rounded rising register.
-
-    Parameters
-    ----------
-    energy_wh
-        Energy through the meter, period by period, not negative. Shape (n_rows, n_homes). [Wh]
-
-    Returns
-    -------
-    ndarray
-        Whole Wh of each period; their sums are the rounded sums, so rounding never accumulates.
-        Shape (n_rows, n_homes). [Wh]
-    """
-    register = np.rint(np.cumsum(energy_wh, axis=0)).astype(np.int64)
-    return np.diff(register, axis=0, prepend=np.zeros((1, energy_wh.shape[1]), dtype=np.int64))
-
-
 def injections_wh(batteries: Batteries, load_wh: Array, pv_wh: Array) -> tuple[Array, Array]:
     """Let homes run by themselves, batteries on self-consumption.
 

@@ -144,7 +144,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         root.source.faults.append(Fault("--days", what, f"1 to {len(all_days)}"))
     count = len(rows) if pods is None else pods
     series = scenario_series.read_series(files, rows, count, isp_us, all_days, last, history_us)
-    if series is None or root.source.faults:
+    if series is None or isp_us is None or root.source.faults:
         return None
     known = [ProfileId(name) for name in ("import", "export")]
     import_profile, export_profile = (one if one in dict(profiles) else None for one in known)

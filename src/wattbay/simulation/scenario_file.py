@@ -224,7 +224,8 @@ class Table:
         value = self._values.get(name)
         if value is None:
             if needed:
-                self.fault(name, f"{self.key(name)} is missing", f"write {name} = <{kind}>")
+                remedy = kind if kind.startswith("[[") else f"{name} = <{kind}>"
+                self.fault(name, f"{self.key(name)} is missing", f"write {remedy}")
             return None
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             self.fault(name, f"{self.key(name)} is {_told(value)}", f"must be {kind}")
@@ -360,7 +361,7 @@ class Table:
 
     def tables(self, name: str, *, least: int = 0) -> list[Table]:
         """Read an array of tables, at least so many."""
-        kind = f"tables [[{self.key(name)}]]"
+        kind = f"[[{self.key(name)}]]"
         value = self._take(name, (list,), kind, needed=least > 0)
         found: list[Table] = []
         for number, item in enumerate(value if isinstance(value, list) else []):
@@ -368,7 +369,7 @@ class Table:
             if isinstance(item, dict):
                 found.append(Table(self.source, path, item))
             else:
-                self.source.fault(path, f"{path} is {_told(item)}", f"must be {kind}")
+                self.source.fault(path, f"{path} is {_told(item)}", f"must be a table {kind}")
         if isinstance(value, list) and len(found) < least:
             self.fault(name, f"{self.key(name)} is empty", f"at least {least}")
         self._children.extend(found)

@@ -101,14 +101,15 @@ def read_calendar(table: Table) -> Calendar:
     return Calendar(zone or "UTC")
 
 
-def read_isp(table: Table) -> int:
-    """Read the length of a delivery period; it divides an hour, so that every day tiles. [µs]"""
+def read_isp(table: Table) -> int | None:
+    """Read the length of a delivery period; it divides an hour, so that every day tiles. [µs]
+
+    None where it is wrong: whatever depends on it cannot be judged then.
+    """
     isp_us = table.minutes("isp_minutes", least=MINUTE)
     if isp_us <= 0 or HOUR % isp_us:
-        table.fault(
-            "isp_minutes", "periods do not divide an hour", "60, 30, 15, 10 or 5, as a rule"
-        )
-        return HOUR
+        table.fault("isp_minutes", "periods do not divide an hour", "60, 30, 15, 10 or 5")
+        return None
     return isp_us
 
 
@@ -179,13 +180,16 @@ def read_tariffs(root: Table, zones: Collection[str], calendar: Calendar) -> tup
 def _tariff(name: str, table: Table, zones: Collection[str], calendar: Calendar) -> Tariff:
     local: list[LocalFee] = []
     for fee in table.tables("local"):
+        before = len(fee.source.faults)
         pair = (fee.choice("from", sorted(zones)), fee.choice("to", sorted(zones)))
-        if any((known.from_zone, known.to_zone) == pair for known in local):
-            fee.fault("from", f"the fee from {pair[0]} to {pair[1]} is there twice", "one a pair")
         price = fee.price("cents_per_kwh")
-        local.append(
-            LocalFee(from_zone=ZoneId(pair[0]), to_zone=ZoneId(pair[1]), nano_per_wh=price)
-        )
+        sound = len(fee.source.faults) == before
+        if sound and any((known.from_zone, known.to_zone) == pair for known in local):
+            fee.fault("from", f"the fee from {pair[0]} to {pair[1]} is there twice", "one a pair")
+        elif sound:
+            local.append(
+                LocalFee(from_zone=ZoneId(pair[0]), to_zone=ZoneId(pair[1]), nano_per_wh=price)
+            )
     taxes: list[TaxRate] = []
     for tax in table.tables("tax"):
         since, ppm = tax.day("since"), tax.integer("ppm", most=PPM)
@@ -208,16 +212,19 @@ def _tariff(name: str, table: Table, zones: Collection[str], calendar: Calendar)
 
 def read_product(table: Table) -> Product:
     """Read ``[product]``: what can be traded, when, and how deviations are settled."""
+    faults = table.source.faults
     tick = table.integer("price_tick_nano_per_wh", 10, least=1)
+    before = len(faults)
     least, most = (
         table.price("price_min_cents_per_kwh", least=-(10**9), tick=tick),
         table.price("price_max_cents_per_kwh", least=-(10**9), tick=tick),
     )
-    if least >= most:
+    if least >= most and len(faults) == before:
         table.fault("price_max_cents_per_kwh", "the highest price is not above the lowest")
+    before = len(faults)
     opens = table.hours("opens_before_hours")
     closes = table.minutes("closes_before_minutes", least=-(10**12))
-    if opens <= closes:
+    if opens <= closes and len(faults) == before:
         table.fault("opens_before_hours", "gates open after they close", "open them earlier")
     deviations = Deviations(table.choice("deviations", tuple(Deviations), Deviations.POOLED))
     prices: dict[str, int | None] = {}

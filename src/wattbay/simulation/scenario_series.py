@@ -53,10 +53,10 @@ def read_home_rows(files: Table, homes: Table) -> list[HomeRow]:
     return [every[name] for name in dict.fromkeys(names) if name in every]
 
 
-def read_profile_file(files: Table, isp_us: int) -> Profiles:
+def read_profile_file(files: Table, isp_us: int | None) -> Profiles:
     """Read the standard profiles, where the scenario has some."""
     path = find_file(files, "profiles_file", needed=False)
-    if path is None:
+    if path is None or isp_us is None:
         return ()
     profiles, faults = read_profiles(path, DAY // isp_us)
     files.source.faults.extend(faults)
@@ -76,7 +76,11 @@ class _Columns(NamedTuple):
 
 
 def _read(
-    files: Table, key: str, names: Sequence[str], isp_us: int, days: Sequence[tuple[date, Period]]
+    files: Table,
+    key: str,
+    names: Sequence[str],
+    isp_us: int | None,
+    days: Sequence[tuple[date, Period]],
 ) -> _Columns | None:
     """Read columns of the file that a key names; None, and a fault, if it does not fit."""
     path = find_file(files, key, needed=True)
@@ -84,42 +88,45 @@ def _read(
         return None
     try:
         covered = span(path)
-        missing = [name for name in names if name not in covered.columns]
-        if missing:
-            more = "" if len(missing) <= _NAMED_MAX else f" and {len(missing) - _NAMED_MAX} more"
-            what = f"{path.name} has no column {', '.join(missing[:_NAMED_MAX])}{more}"
-            files.fault(key, what, "a column for each home")
-            return None
-        if covered.step_us != isp_us:
-            minutes = covered.step_us // MINUTE
-            what = f"{path.name} has periods of {minutes} minutes"
-            files.fault(key, what, f"isp_minutes = {minutes}")
-            return None
-        outside = [day for day, period in days if not _covers(covered.period, period)]
-        if outside:
-            what = f"{path.name} does not cover {outside[0]}"
-            what += f" and {len(outside) - 1} other days" if len(outside) > 1 else ""
-            files.fault(key, what, f"it covers {_told(covered.period)}")
-            return None
-        return _Columns(covered, read_columns(path, names))
+        misfit = _misfit(covered, names, isp_us, days)
+        if misfit is None:
+            return _Columns(covered, read_columns(path, names))
+        files.fault(key, f"{path.name} {misfit[0]}", misfit[1])
     except ValueError as fault:
         files.fault(key, f"{path.name} {fault}")
-        return None
+    return None
+
+
+def _misfit(
+    covered: Span, names: Sequence[str], isp_us: int | None, days: Sequence[tuple[date, Period]]
+) -> tuple[str, str] | None:
+    """Return in which way a file does not fit, and what would; None if it fits."""
+    missing = [name for name in names if name not in covered.columns]
+    if missing:
+        more = "" if len(missing) <= _NAMED_MAX else f" and {len(missing) - _NAMED_MAX} more"
+        return f"has no column {', '.join(missing[:_NAMED_MAX])}{more}", "a column for each"
+    if isp_us is not None and covered.step_us != isp_us:
+        minutes = covered.step_us // MINUTE
+        return f"has periods of {minutes} minutes", f"isp_minutes = {minutes}"
+    outside = [day for day, period in days if not _covers(covered.period, period)]
+    if outside:
+        more = f" and {len(outside) - 1} other days" if len(outside) > 1 else ""
+        span_text = f"{to_text(covered.period.start)} to {to_text(covered.period.end)}"
+        return f"does not cover {outside[0]}{more}", f"it covers {span_text}"
+    if days and isp_us is not None and (days[0][1].start - covered.start) % isp_us:
+        return f"has no period that starts at midnight of {days[0][0]}", "the right time zone"
+    return None
 
 
 def _covers(whole: Period, part: Period) -> bool:
     return whole.start <= part.start and part.end <= whole.end
 
 
-def _told(period: Period) -> str:
-    return f"{to_text(period.start)} to {to_text(period.end)}"
-
-
 def read_series(
     files: Table,
     rows: Sequence[HomeRow],
     count: int,
-    isp_us: int,
+    isp_us: int | None,
     days: Sequence[tuple[date, Period]],
     last: int,
     history_us: int,
@@ -153,7 +160,7 @@ def read_series(
         signals = _read(files, "signals_file", [CARBON], isp_us, days)
     for optional in ("pv_file", "signals_file"):
         files.known(optional)
-    if files.source.faults or load is None or not days:
+    if files.source.faults or load is None or isp_us is None or not days:
         return None
     wanted = _wanted([load, pv, signals], days, last, history_us, isp_us)
     load_wh = np.empty((wanted.length_us // isp_us, count))
