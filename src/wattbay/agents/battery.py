@@ -14,6 +14,10 @@ from wattbay.core.commands import Command
 from wattbay.core.facts import Side
 from wattbay.periods import Instant
 
+DOUBT = 0.5
+"""How far forecasts are doubted where a mistake is dear: charge that was kept in vain is sold a day
+later for a little less, charge that was given away is bought back with all fees."""
+
 
 class Store(NamedTuple):
     """What a battery can do within one delivery."""
@@ -41,12 +45,25 @@ class Alternatives(NamedTuple):
     """Network fee and levy on what is drawn after a trade."""
 
 
+class Bounds(NamedTuple):
+    """Between which charges a battery works for its home alone.
+
+    Outside of them it also follows what the home has traded, where the forecast was wrong.
+    """
+
+    keep_wh: float
+    """Nothing is given to others below this. [Wh]"""
+    fill_wh: float
+    """Nothing is drawn from the grid above this. [Wh]"""
+
+
 class Plan(NamedTuple):
     """What to do with a battery in one delivery. All energies at the home's side. [Wh]"""
 
-    charge_wh: float
+    bounds: Bounds
+    charge_wh: float = 0.0
     """From the home's own surplus."""
-    discharge_wh: float
+    discharge_wh: float = 0.0
     """Into the home's own demand."""
     buy_wh: float = 0.0
     """To be bought and stored."""
@@ -87,6 +104,8 @@ def plan(store: Store, soc_wh: float, solar_wh: float, ahead: Ahead, without: Al
     - to buy what will be missing before the panels refill it, rather than later: where
       ``(price + fees) / efficiency + wear < later price + fees``, and no cheaper one comes before.
 
+    Both stay outside the bounds between which the battery works for its home alone.
+
     Parameters
     ----------
     soc_wh, solar_wh
@@ -102,18 +121,53 @@ def plan(store: Store, soc_wh: float, solar_wh: float, ahead: Ahead, without: Al
     day's rule of thumb, not an optimum over weeks.
     """
     net = ahead.net_wh[0]
-    usable = max(soc_wh - store.reserve_wh, 0.0)
+    bounds = bounds_of(store, ahead.net_wh[1:])
     if net > 0:
         room = max(store.capacity_wh - soc_wh, 0.0)
-        return Plan(charge_wh=min(net, store.energy_max_wh, room), discharge_wh=0.0)
-    discharge = min(-net, store.energy_max_wh, usable * store.efficiency)
-    outlook = _outlook(store, ahead, without)
-    left = usable - discharge / store.efficiency
-    spare = left - outlook.need_wh / store.efficiency
+        return Plan(bounds, charge_wh=min(net, store.energy_max_wh, room))
+    usable = max(soc_wh - store.reserve_wh, 0.0)
+    calm = Plan(bounds, discharge_wh=min(-net, store.energy_max_wh, usable * store.efficiency))
     price = ahead.price[0]
-    if spare > 0:
-        return _sale(store, discharge, spare, min(left, solar_wh), outlook, price)
-    return _purchase(store, discharge, soc_wh, spare, outlook, price, without)
+    if price is None:
+        return calm
+    outlook = _outlook(store, ahead, without)
+    if soc_wh - calm.discharge_wh / store.efficiency > bounds.keep_wh:
+        return _sell(store, calm, outlook, price, soc_wh, solar_wh)
+    return _buy(store, calm, outlook, price, soc_wh, without)
+
+
+def bounds_of(store: Store, net_wh: list[float]) -> Bounds:
+    """Return how much charge may, and how much surely will find use in the home's own demand.
+
+    Parameters
+    ----------
+    net_wh
+        Forecast of own generation minus own demand in the deliveries to come. [Wh]
+
+    Notes
+    -----
+    Forecasts are doubted in opposite directions: see `DOUBT`.
+    """
+    return Bounds(
+        _wanted_wh(store, net_wh, 1 + DOUBT, 1 - DOUBT),
+        _wanted_wh(store, net_wh, 1 - DOUBT, 1 + DOUBT),
+    )
+
+
+def _wanted_wh(store: Store, net_wh: list[float], demand: float, surplus: float) -> float:
+    """Return the least charge that serves all demand that the battery can serve. [Wh]
+
+    Walks back from the end: demand adds to what is wanted before it, surplus takes from it, each
+    weighted by how much it counts, and no more can be wanted than the battery holds.
+    """
+    wanted, most = 0.0, store.capacity_wh - store.reserve_wh
+    for net in reversed(net_wh):
+        if net > 0:
+            wanted = max(wanted - surplus * min(net, store.energy_max_wh), 0.0)
+        else:
+            needed = demand * min(-net, store.energy_max_wh) / store.efficiency
+            wanted = min(wanted + needed, most)
+    return store.reserve_wh + wanted
 
 
 def _outlook(store: Store, ahead: Ahead, without: Alternatives) -> _Outlook:
@@ -147,47 +201,42 @@ def _outlook(store: Store, ahead: Ahead, without: Alternatives) -> _Outlook:
     )
 
 
-def _sale(
-    store: Store,
-    discharge_wh: float,
-    spare_wh: float,
-    solar_wh: float,
-    outlook: _Outlook,
-    price: float | None,
+def _sell(
+    store: Store, calm: Plan, outlook: _Outlook, price: float, soc_wh: float, solar_wh: float
 ) -> Plan:
-    """Return the plan that sells what would be in the way of the next refill, if that pays."""
-    held = store.reserve_wh + spare_wh
-    in_the_way = max(held + outlook.refill_wh - store.capacity_wh, 0.0)
-    # What the home's own demand takes now may be bought energy: sold is what is left, if solar.
-    for_sale = min(spare_wh, in_the_way, max(solar_wh, 0.0)) * store.efficiency
-    for_sale = min(for_sale, store.energy_max_wh - discharge_wh)
+    """Sell what would be in the way of the next refill, if that pays."""
+    left = soc_wh - calm.discharge_wh / store.efficiency
+    at_refill = left - outlook.need_wh / store.efficiency
+    in_the_way = at_refill + outlook.refill_wh - store.capacity_wh
+    stored = min(left - calm.bounds.keep_wh, in_the_way, solar_wh)
+    for_sale = min(stored * store.efficiency, store.energy_max_wh - calm.discharge_wh)
     worth = outlook.refill_price / store.efficiency + store.wear_nano_per_wh
-    if for_sale <= 0 or price is None or price <= worth or price < outlook.dearest:
-        return Plan(0.0, discharge_wh)
-    return Plan(0.0, discharge_wh, sell_wh=for_sale, sell_worth=worth)
+    if for_sale <= 0 or price <= worth or price < outlook.dearest:
+        return calm
+    return calm._replace(sell_wh=for_sale, sell_worth=worth)
 
 
-def _purchase(
+def _buy(
     store: Store,
-    discharge_wh: float,
-    soc_wh: float,
-    spare_wh: float,
+    calm: Plan,
     outlook: _Outlook,
-    price: float | None,
+    price: float,
+    soc_wh: float,
     without: Alternatives,
 ) -> Plan:
-    """Return the plan that buys now what would be missing later, if that pays."""
+    """Buy what would be missing later, if that pays."""
     later = outlook.need_price + without.fees
     worth = store.efficiency * (later - store.wear_nano_per_wh) - without.fees
-    if price is None or price >= worth or price > outlook.cheapest:
-        return Plan(0.0, discharge_wh)
+    if price >= worth or price > outlook.cheapest:
+        return calm
     # Now is the cheapest time: what the battery holds is better kept for later, as far as it is
     # needed then, and what will still be missing is bought.
-    missing = -spare_wh - discharge_wh / store.efficiency
+    missing = calm.bounds.fill_wh - soc_wh
     if missing <= 0:
-        return Plan(0.0, -missing * store.efficiency)
-    buy = min(store.energy_max_wh, missing, max(store.capacity_wh - soc_wh, 0.0))
-    return Plan(0.0, 0.0, buy_wh=buy, buy_worth=worth)
+        return calm._replace(discharge_wh=min(calm.discharge_wh, -missing * store.efficiency))
+    room = max(store.capacity_wh - soc_wh, 0.0)
+    buy = min(store.energy_max_wh, missing, room)
+    return calm._replace(discharge_wh=0.0, buy_wh=buy, buy_worth=worth)
 
 
 class BatteryProsumer:
@@ -195,10 +244,12 @@ class BatteryProsumer:
 
     There is one state of charge: what was last measured, and what is planned since then for all
     deliveries whose gates are closed. Once an auction has cleared, the plan is what it traded: the
-    battery will follow the position, so that the home deviates little from it.
+    battery will follow the position, so that the home deviates little from it. Not at any price: a
+    deviation costs little where the community pools them, energy bought back in the evening much.
+    So what the home will need itself is not given away for it (`Bounds`).
     """
 
-    __slots__ = ("_desk", "_open", "_store", "_without")
+    __slots__ = ("_bounds", "_desk", "_open", "_store", "_without")
 
     def __init__(self, desk: Desk, store: Store, without: Alternatives) -> None:
         """Trade at a desk with a battery."""
@@ -207,6 +258,8 @@ class BatteryProsumer:
         self._without = without
         self._open: dict[Instant, tuple[float, float]] = {}
         """Of each delivery not yet measured: forecast net, and what flows into the battery."""
+        self._bounds: dict[Instant, Bounds] = {}
+        """Of each of them: between which charges the battery works for itself alone."""
 
     def act(self, sight: Sight) -> list[Command]:
         """Order the forecast net of the home with what the battery is to do.
@@ -216,12 +269,13 @@ class BatteryProsumer:
         if sight.ahead is None or sight.charge is None:
             return self._desk.orders(sight.delivery, sight.net_wh)
         for delivery in [start for start in self._open if start < sight.charge.at]:
-            del self._open[delivery]
+            del self._open[delivery], self._bounds[delivery]
         soc, solar = self._expected(sight.charge.soc_wh, sight.charge.solar_wh)
         chosen = plan(self._store, soc, solar, sight.ahead, self._without)
         own = chosen.charge_wh - chosen.discharge_wh
         flow = own + chosen.buy_wh - chosen.sell_wh
         self._open[sight.delivery] = (sight.net_wh, flow)
+        self._bounds[sight.delivery] = chosen.bounds
         orders = self._desk.orders(sight.delivery, sight.net_wh - own)
         if chosen.buy_wh:
             worth = int(chosen.buy_worth // 1)
@@ -230,6 +284,10 @@ class BatteryProsumer:
             worth = self._desk.at_least(chosen.sell_worth)
             orders += self._desk.order(sight.delivery, Side.SELL, chosen.sell_wh, worth)
         return orders
+
+    def bounds(self, delivery: Instant) -> Bounds:
+        """Return how far the battery may serve others in a delivery, or draw from the grid."""
+        return self._bounds.get(delivery, Bounds(self._store.capacity_wh, 0.0))
 
     def learn(self, outcome: Outcome) -> None:
         """Plan to do what was traded, and let the strategy see the price."""

@@ -1,9 +1,10 @@
 """What flows behind the meters of all homes in a delivery: demand, panels, batteries.
 
 During a delivery a battery follows what its home has traded: it takes what is over and gives what
-is missing, so that the home deviates from its position only where the battery cannot help. Where
-nothing was traded, that is plain self-consumption. Of its charge, what came from the home's panels
-is counted apart, and only that is ever exported.
+is missing, so that the home deviates from its position only where the battery cannot help, or where
+the home would have to give away what it needs itself. Where nothing was traded, that is plain
+self-consumption. Of its charge, what came from the home's panels is counted apart, and only that is
+ever exported.
 """
 
 from __future__ import annotations
@@ -63,7 +64,14 @@ class Dwellings:
         self.solar_wh: Array = np.zeros(len(homes))
         """What of it came from the home's own panels. Shape (n_homes,). [Wh]"""
 
-    def flows(self, load_wh: Array, pv_wh: Array, position_wh: Array) -> Flows:
+    def flows(
+        self,
+        load_wh: Array,
+        pv_wh: Array,
+        position_wh: Array,
+        keep_wh: Array,
+        fill_wh: Array,
+    ) -> Flows:
         """Return what flows in the next delivery; changes nothing.
 
         Parameters
@@ -72,14 +80,19 @@ class Dwellings:
             Demand, and output of the panels. Shape (n_homes,). [Wh]
         position_wh
             What each home has sold minus what it has bought. Shape (n_homes,). [Wh]
+        keep_wh, fill_wh
+            Below the one nothing is given to others, above the other nothing is drawn from the
+            grid. Shape (n_homes,). [Wh]
         """
         batteries, soc, solar = self._batteries, self.soc_wh, self.solar_wh
         surplus = pv_wh - load_wh
         wanted = surplus - position_wh
         own = np.maximum(-surplus, 0.0)
-        for_sale = np.minimum(solar, soc) * batteries.efficiency
-        flow = operate(batteries, soc, np.maximum(wanted, -(own + for_sale)))
-        stored_solar = np.minimum(flow.charge_wh, np.maximum(surplus, 0.0))
+        spare = np.maximum(np.minimum(solar, soc - keep_wh), 0.0) * batteries.efficiency
+        over = np.maximum(surplus, 0.0)
+        short = np.maximum(fill_wh - soc - over, 0.0)
+        flow = operate(batteries, soc, np.clip(wanted, -(own + spare), over + short))
+        stored_solar = np.minimum(flow.charge_wh, over)
         served = np.minimum(flow.discharge_wh, own)
         exported = flow.discharge_wh - served
         # What the home itself takes from its battery is bought energy first, solar then.

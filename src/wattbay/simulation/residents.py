@@ -94,6 +94,19 @@ class Residents:
             found += agent.act(sight)
         return found
 
+    def bounds(self, delivery: Instant) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return between which charges batteries work for their homes alone. [Wh]
+
+        Below the first nothing is given to others in the delivery, above the second nothing is
+        drawn from the grid. Shapes (n_homes,).
+        """
+        keep_wh, fill_wh = np.zeros(len(self._agents)), np.zeros(len(self._agents))
+        for place in self._seats:
+            agent = self._agents[place]
+            if isinstance(agent, BatteryProsumer):
+                keep_wh[place], fill_wh[place] = agent.bounds(delivery)
+        return keep_wh, fill_wh
+
     def learn(
         self,
         delivery: Instant,
