@@ -1,0 +1,11 @@
+"""The market file: one JSON document in, one result out, by the very code of the live market.
+
+The document is described in `docs/reference/market-file.md`.
+"""
+
+from wattbay.adapters.market_file.clearing import clear_document
+from wattbay.adapters.market_file.command import clear_file
+from wattbay.adapters.market_file.result import Result, render
+from wattbay.adapters.market_file.tables import tables
+
+__all__ = ["Result", "clear_document", "clear_file", "render", "tables"]

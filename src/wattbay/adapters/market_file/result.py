@@ -1,0 +1,56 @@
+"""What an auction came to, in the units of its document, and how that is written as JSON."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from wattbay.adapters.market_file.document import OrderKey
+
+
+class Trade(Struct, frozen=True):
+    """A pair of orders that trade. Numbers are plain decimals."""
+
+    buy: OrderKey
+    sell: OrderKey
+    quantity: str
+    buy_price: str
+    """What the buyer pays a unit, network fee included."""
+    sell_price: str
+    """What the seller gets a unit."""
+
+
+class Surplus(Struct, frozen=True):
+    """What traders gained against their limits, and the most they could have under any rule."""
+
+    buyers: str
+    sellers: str
+    maximum: str
+
+
+class Rejection(Struct, frozen=True):
+    """An order that the market refused."""
+
+    id: OrderKey
+    reason: str
+
+
+class Result(Struct, frozen=True):
+    """The result of a market file. Its fields are the keys of the JSON, in this order."""
+
+    price: str | None
+    """What a seller gets a unit under uniform pricing; None where nothing trades."""
+    volume: str
+    fills: dict[str, str]
+    """By id: how much each accepted order got, zeros included, in order of arrival."""
+    order_price: dict[str, str]
+    """By id: what each order that got something pays or gets a unit."""
+    trades: list[Trade]
+    market_keeps: str
+    surplus: Surplus
+    rejected: list[Rejection]
+
+
+def render(result: Result) -> str:
+    """Write a result as JSON, readable, ending in a line break."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"
