@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import zip_longest
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -31,23 +33,22 @@ def difference(first: object, second: object, where: str = "") -> Difference | N
     """
     if first == second and type(first) is type(second):
         return None
+    parts: Iterable[tuple[object, object, str]]
     if isinstance(first, Struct) and type(first) is type(second):
         name = f"{where} {type(first).__name__}".strip()
-        inner = (
-            difference(getattr(first, field), getattr(second, field), f"{name}.{field}")
+        parts = (
+            (getattr(first, field), getattr(second, field), f"{name}.{field}")
             for field in first.__struct_fields__
         )
-        return next(found for found in inner if found is not None)
-    if isinstance(first, tuple) and isinstance(second, tuple):
-        for index in range(max(len(first), len(second))):
-            at = f"{where}[{index}]"
-            if index >= len(first):
-                return Difference(at, _NOTHING, _words(second[index]))
-            if index >= len(second):
-                return Difference(at, _words(first[index]), _NOTHING)
-            if (found := difference(first[index], second[index], at)) is not None:
-                return found
-    return Difference(where, _words(first), _words(second))
+    elif isinstance(first, tuple) and isinstance(second, tuple):
+        parts = (
+            (one, other, f"{where}[{index}]")
+            for index, (one, other) in enumerate(zip_longest(first, second))
+        )
+    else:
+        return Difference(where, _words(first), _words(second))
+    inner = (difference(one, other, place) for one, other, place in parts)
+    return next(found for found in inner if found is not None)
 
 
 def difference_of_bytes(first: bytes, second: bytes) -> Difference:
@@ -72,5 +73,5 @@ def _around(data: bytes, at: int) -> str:
 
 def _words(value: object) -> str:
     """Tell a value in at most `WORDS_MAX` characters."""
-    told = repr(value)
+    told = _NOTHING if value is None else repr(value)
     return told if len(told) <= WORDS_MAX else told[: WORDS_MAX - 3] + "..."

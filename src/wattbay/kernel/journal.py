@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from wattbay.errors import JournalError
+from wattbay.errors import JournalError, ensure
 from wattbay.kernel.codec import FORMAT, GENESIS, chain
 from wattbay.kernel.differences import difference_of_bytes
 
@@ -276,8 +276,7 @@ class SqliteJournal:
         self._db.execute("COMMIT")
         (mode,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
         self._db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
-        if mode != "wal":
-            raise JournalError(f"{self._path} stands where SQLite cannot keep a write-ahead log")
+        ensure(mode == "wal", "SQLite keeps a write-ahead log")
 
     def _is_new(self) -> bool:
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()

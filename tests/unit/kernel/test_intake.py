@@ -209,6 +209,23 @@ def test_failure_ends_the_loop_and_later_callers_are_refused() -> None:
     asyncio.run(live())
 
 
+def test_failure_is_told_to_nobody_who_stopped_waiting() -> None:
+    journal = MemoryJournal()
+    clock = SimulatedClock(EVE)
+    door = LiveIntake(a_kernel(journal=journal, clock=clock), clock, waiting_max=2)
+    journal.close()
+
+    async def live() -> None:
+        call = asyncio.create_task(door.submit(an_order()))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(JournalError, match="the journal is closed"):
+            await door.run()
+        assert call.cancelled()
+
+    asyncio.run(live())
+
+
 def test_caller_with_a_command_that_cannot_be_written_down_is_told() -> None:
     async def caller() -> None:
         with pytest.raises(WireError):

@@ -213,6 +213,27 @@ def test_write_that_fails_stops_the_journal(path: Path) -> None:
         assert (journal.last_seq, journal.head) == (2, head)
 
 
+def test_file_that_lost_pages_is_read_as_far_as_it_goes(path: Path) -> None:
+    write(path, 2_000)
+    with path.open("r+b") as file:
+        file.truncate(40 * 4096)
+    seen, fault = readable(path)
+    assert seen == list(range(1, len(seen) + 1))
+    assert fault is not None
+    assert str(fault) == (
+        f"entry {len(seen) + 1}: the entry cannot be read: database disk image is malformed"
+    )
+
+
+def test_journal_that_cannot_be_closed_cleanly_says_so_and_loses_nothing(path: Path) -> None:
+    journal = SqliteJournal(path)
+    journal.append(some(2))
+    journal._db.execute("BEGIN IMMEDIATE")  # noqa: SLF001 # nothing honest hinders it
+    with pytest.raises(JournalError, match="could not be closed cleanly"):
+        journal.close()
+    assert readable(path)[0] == [1, 2]
+
+
 # --- resuming --------------------------------------------------------------------------------
 
 
