@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from benchmarks.auction import a_book
 from wattbay.core.facts import Margin, Pricing
 from wattbay.core.market.auction import Clearing, Orders, Rules, clear
 
@@ -267,3 +268,17 @@ def test_crowded_limits_clear_as_scattered_ones() -> None:
     assert crowded.volume == scattered.volume
     assert crowded.buy_fills == scattered.buy_fills
     assert crowded.sell_fills == scattered.sell_fills
+
+
+@pytest.mark.parametrize(
+    ("orders", "volume", "prices"),
+    [(1_000, 720_800, range(2_020, 2_024)), (10_000, 7_068_951, range(500, 3_501))],
+)
+def test_drawn_book_clears_what_other_programs_cleared(
+    orders: int, volume: int, prices: range
+) -> None:
+    # HAMLET, ASSUME and lemlab traded these volumes, at prices from 2,020 to 2,023.
+    buys, sells = a_book(orders)
+    result = clear(buys, sells, Rules())
+    assert result.volume == volume
+    assert result.price in prices
