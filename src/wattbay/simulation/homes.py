@@ -15,8 +15,10 @@ from wattbay.ids import MeterId, PartyId, PodId, ProfileId, TariffId, ZoneId, is
 from wattbay.simulation.scenario_facts import Battery, Home
 from wattbay.units import share
 
-HOME_COLUMNS_MAX = 10_000
+HOMES_MAX = 10_000
 """More homes than this in one file are a mistake."""
+HOME_CHARACTERS_MAX = 48
+"""Its party, its meters and its copies are named after a home, and must be identifiers as well."""
 _AMOUNTS = ("pv_kwp", "battery_kwh", "battery_kw", "yearly_import_kwh", "yearly_export_kwh")
 
 
@@ -48,17 +50,26 @@ def read_homes(path: Path) -> tuple[dict[str, HomeRow], list[Fault]]:
                 return {}, [Fault(f"{path}:1", "has no column home")]
             for row in reader:
                 _read_row(row, f"{path}:{reader.line_num}", homes, faults)
+                if len(homes) > HOMES_MAX:
+                    what = f"more than {HOMES_MAX} homes"
+                    return {}, [Fault(f"{path}:{reader.line_num}", what)]
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
         faults.append(Fault(str(path), f"cannot be read: {fault}"))
     return homes, faults
+
+
+def is_home(text: str) -> bool:
+    """Tell whether a text may name a home."""
+    return is_id(text) and len(text) <= HOME_CHARACTERS_MAX
 
 
 def _read_row(
     row: Mapping[str, str | None], where: str, homes: dict[str, HomeRow], faults: list[Fault]
 ) -> None:
     home = (row.get("home") or "").strip()
-    if not is_id(home):
-        faults.append(Fault(where, f"{home!r} is no identifier of a home"))
+    if not is_home(home):
+        remedy = f"1 to {HOME_CHARACTERS_MAX} letters, digits, _ or -"
+        faults.append(Fault(where, f"{home!r} is no identifier of a home", remedy))
         return
     if home in homes:
         faults.append(Fault(where, f"{home} is there twice"))
@@ -137,6 +148,11 @@ def pod_ids(homes: Sequence[str], count: int) -> list[tuple[PodId, int, int]]:
     return named
 
 
+def home_party(pod: PodId) -> PartyId:
+    """Return the pseudonym of who lives there."""
+    return PartyId(f"party-{pod}")
+
+
 def weeks_of_copy(copy: int) -> int:
     """Return by how many weeks a copy is shifted: 0, 1, -1, 2, -2: near seasons first."""
     return (copy + 1) // 2 * (1 if copy % 2 else -1)
@@ -199,7 +215,7 @@ def draw_homes(
         made.append(
             Home(
                 pod=pod,
-                party=PartyId(f"party-{pod}"),
+                party=home_party(pod),
                 meter=MeterId(f"{pod}-m1"),
                 zone=ZoneId(chosen.zone or drawn["zone"][index]),
                 tariff=TariffId(chosen.tariff or drawn["tariff"][index]),

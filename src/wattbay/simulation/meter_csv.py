@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattbay.errors import ConfigError, Fault
-from wattbay.ids import is_id
 from wattbay.periods import HOUR, MINUTE, Calendar, Instant, from_datetime, to_text
+from wattbay.simulation.homes import HOME_CHARACTERS_MAX, HOMES_MAX, is_home
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,6 @@ FILL_US_MAX = 2 * HOUR
 """Longer gaps are not filled. [µs]"""
 POWER_MAX_KW = 100.0
 """More than this through a home's meter, on average over a period, is a mistake. [kW]"""
-HOMES_MAX = 10_000
 
 
 class MeterTable(NamedTuple):
@@ -184,10 +183,11 @@ def _energy(text: str, column: str, line: int, faults: _Faults) -> float:
 
 
 def _home(name: str, line: int, column: str, faults: _Faults) -> bool:
-    if is_id(name):
+    if is_home(name):
         return True
     near = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
-    remedy = f"{near}?" if near else "1 to 64 letters, digits, _ or -"
+    remedy = f"1 to {HOME_CHARACTERS_MAX} letters, digits, _ or -"
+    remedy = f"{near}?" if is_home(near) else remedy
     faults.add(line, f"column {column}: {name!r} is no identifier of a home", remedy)
     return False
 
@@ -266,7 +266,7 @@ def _table(columns: dict[str, _Column], faults: _Faults) -> MeterTable:
             faults.add(1, f"column {home} has no values")
     step_us = _step(columns, faults)
     faults.stop_if_any()
-    first, end, left_out = _common(columns, step_us, faults)
+    first, end, left_out = _overlap(columns, step_us, faults)
     grid = (first, step_us)
     checked: list[array[int]] = []
     for home, column in columns.items():
@@ -286,7 +286,7 @@ def _table(columns: dict[str, _Column], faults: _Faults) -> MeterTable:
     return MeterTable(first, step_us, tuple(columns), import_wh, export_wh, tuple(filled), left_out)
 
 
-def _common(
+def _overlap(
     columns: dict[str, _Column], step_us: int, faults: _Faults
 ) -> tuple[Instant, Instant, int]:
     """Return the time that all homes cover, and how many periods only some of them cover."""

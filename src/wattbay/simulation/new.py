@@ -17,6 +17,7 @@ from wattbay.ids import is_id
 from wattbay.periods import DAY, HOUR, MINUTE, Calendar, Instant, to_text
 from wattbay.simulation.meter_csv import Array, MeterTable, read_meters
 from wattbay.simulation.profiles import FIRST_COLUMN
+from wattbay.simulation.scenario import PACKAGED
 from wattbay.simulation.series import START
 
 DAYS = 7
@@ -24,7 +25,7 @@ DAYS = 7
 YEAR_US = 365 * DAY + 6 * HOUR
 WEIGHTS = 10_000
 """What the weights of a profile sum to, about."""
-TEMPLATE = Path(__file__).resolve().parent.parent / "scenarios" / "new_scenario.toml.txt"
+TEMPLATE = PACKAGED / "new_scenario.toml.txt"
 """What a new scenario file is made of."""
 
 
@@ -43,6 +44,15 @@ class NewScenario(NamedTuple):
     """Homes with gaps, and how many of their values were filled."""
     left_out: int
     """Periods that only some of the homes cover, and that were left out."""
+
+    def __str__(self) -> str:
+        """Tell what was made, in a few lines."""
+        days = f"{self.first_day} to {self.last_day}, {self.history_days} days of history"
+        lines = [f"{self.path}: {self.homes} homes, {days}, periods of {self.isp_minutes} minutes"]
+        lines += [f"{home}: {count} missing periods filled" for home, count in self.filled]
+        if self.left_out:
+            lines.append(f"{self.left_out} periods left out, not covered by all homes")
+        return "\n".join(lines)
 
 
 def new_scenario(
@@ -122,6 +132,9 @@ def _checked(folder: Path, timezone: str, currency: str, days: int) -> Calendar:
     faults: list[Fault] = []
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         faults.append(Fault(str(folder), "is there already, and not empty", "another folder"))
+    elif (PACKAGED / f"{folder}.toml").is_file():
+        remedy = f"{folder}-2, for instance"
+        faults.append(Fault(str(folder), "is the name of a packaged scenario", remedy))
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

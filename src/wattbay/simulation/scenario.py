@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wattbay.core.facts import Party, Role
+from wattbay.core.facts import Party, Product, Role
 from wattbay.errors import ConfigError, Fault
 from wattbay.ids import PartyId, ProfileId
 from wattbay.periods import WEEK, Period
 from wattbay.simulation import scenario_file, scenario_parts, scenario_series
-from wattbay.simulation.homes import draw_homes
+from wattbay.simulation.homes import draw_homes, home_party, pod_ids
 from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Scenario
 from wattbay.simulation.scenario_file import Table
 from wattbay.simulation.series import Series
@@ -137,12 +137,14 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
     faults = scenario_parts.read_faults(root.table("faults"), calendar, names, all_days)
     profiles = scenario_series.read_profile_file(files, isp_us)
     head = scenario_parts.read_head(root)
-    order_lead_us = root.table("orders").minutes("lead_minutes", 0)
+    order_lead_us = _order_lead(root.table("orders"), market.product)
     last = len(all_days) if days is None else days
     if all_days and not 1 <= last <= len(all_days):
         what = f"{last} days are wanted, the scenario has {len(all_days)}"
         root.source.faults.append(Fault("--days", what, f"1 to {len(all_days)}"))
     count = len(rows) if pods is None else pods
+    others = scenario_parts.merged((*market.community.operators, *market.suppliers))
+    _check_names(root, names, min(count, PODS_MAX), others)
     series = scenario_series.read_series(files, rows, count, isp_us, all_days, last, history_us)
     if series is None or isp_us is None or root.source.faults:
         return None
@@ -168,11 +170,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         profiles=profiles,
         product=market.product,
         runs=market.runs,
-        parties=(
-            *market.community.operators,
-            *market.suppliers,
-            *_home_parties(made, credit_nano),
-        ),
+        parties=(*others, *_home_parties(made, credit_nano)),
         homes=made,
         faults=scenario_parts.cut_faults(faults, [home.pod for home in made], span),
         series=series,
@@ -196,6 +194,29 @@ def _check_options(root: Table, pods: int | None, seed: int | None) -> None:
         if value is not None and not least <= value <= most:
             what = f"{value} is out of range"
             root.source.faults.append(Fault(option, what, f"{least} to {most}"))
+
+
+def _order_lead(table: Table, product: Product) -> int:
+    """Read how long before gate closure agents order; the gate must be open by then. [µs]"""
+    lead_us = table.minutes("lead_minutes", 0)
+    if lead_us > product.opens_before_us - product.closes_before_us:
+        table.fault("lead_minutes", "orders would be placed before the gate opens", "less")
+    return lead_us
+
+
+def _check_names(root: Table, names: Sequence[str], count: int, others: Sequence[Party]) -> None:
+    """Note where homes, their copies and other parties would have the same name."""
+    pods = [pod for pod, _, _ in pod_ids(names, count)] if names else []
+    known = set(names)
+    twice = [pod for pod in pods[len(names) :] if pod in known]
+    if twice:
+        what = f"the copy {twice[0]} would be named as a home of the file is"
+        root.source.faults.append(Fault("--pods", what, f"at most {len(names)}"))
+    parties = {home_party(pod) for pod in pods}
+    for party in others:
+        if party.party in parties:
+            what = f"{party.party} is the party of a home already"
+            root.fault("supplier", what, "another identifier")
 
 
 def _home_parties(homes: Sequence[Home], credit_limit_nano: int) -> list[Party]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
@@ -68,25 +68,16 @@ def read_community(table: Table) -> Community:
     currency = table.text("currency")
     if currency and not _CURRENCY.fullmatch(currency):
         table.fault("currency", f"{currency!r} is no currency", "three capitals, as GBP")
-    operators: list[Party] = []
-    for key, role, default in (
-        ("market_operator", Role.MARKET_OPERATOR, "market-operator"),
-        ("metered_data_responsible", Role.METERED_DATA_RESPONSIBLE, "metering"),
-        ("grid_operator", Role.GRID_OPERATOR, ""),
-    ):
-        name = table.identifier(key, default)
-        same = [party for party in operators if party.party == name]
-        if same:
-            operators[operators.index(same[0])] = Party(
-                party=PartyId(name), roles=(*same[0].roles, role)
-            )
-        elif name:
-            operators.append(Party(party=PartyId(name), roles=(role,)))
+    named = (
+        (Role.MARKET_OPERATOR, table.identifier("market_operator", "market-operator")),
+        (Role.METERED_DATA_RESPONSIBLE, table.identifier("metered_data_responsible", "metering")),
+        (Role.GRID_OPERATOR, table.identifier("grid_operator", "")),
+    )
     return Community(
         id=CommunityId(table.identifier("id")),
         currency=currency,
         minor_digits=table.integer("minor_digits", 2, most=6),
-        operators=tuple(operators),
+        operators=tuple(Party(party=PartyId(name), roles=(role,)) for role, name in named if name),
     )
 
 
@@ -146,6 +137,19 @@ def _unique(tables: Sequence[Table], noun: str) -> list[str]:
             table.fault("id", f"{noun} {name} is there twice", "one identifier each")
         names.append(name)
     return names
+
+
+def merged(parties: Iterable[Party]) -> tuple[Party, ...]:
+    """Return each party once, with all its roles and its largest credit limit."""
+    found: dict[PartyId, Party] = {}
+    for party in parties:
+        known = found.get(party.party, party)
+        found[party.party] = Party(
+            party=party.party,
+            roles=tuple(dict.fromkeys((*known.roles, *party.roles))),
+            credit_limit_nano=max(known.credit_limit_nano, party.credit_limit_nano),
+        )
+    return tuple(found.values())
 
 
 def read_suppliers(root: Table) -> tuple[list[Party], dict[str, str]]:
@@ -326,10 +330,7 @@ def read_draw(table: Table, seed: int, market: Market) -> Draw:
     limits: list[tuple[int, int]] = []
     for side in ("buy", "sell"):
         keys = [f"{side}_limit_{end}_cents_per_kwh" for end in ("min", "max")]
-        bounds = [table.price(key, least=-(10**9), tick=product.price_tick) for key in keys]
-        for key, bound in zip(keys, bounds, strict=True):
-            if not product.price_min <= bound <= product.price_max:
-                table.fault(key, "outside the prices of the product", "between its min and max")
+        bounds = [_limit(table, key, product) for key in keys]
         if bounds[0] > bounds[1]:
             table.fault(keys[1], "the largest limit is below the smallest", "swap them")
             bounds.reverse()
@@ -344,6 +345,14 @@ def read_draw(table: Table, seed: int, market: Market) -> Draw:
         sell_limits=limits[1],
         tick=product.price_tick,
     )
+
+
+def _limit(table: Table, key: str, product: Product) -> int:
+    """Read a limit: a price of the product, on its tick."""
+    limit = table.price(key, least=-(10**9), tick=product.price_tick)
+    if key in table and not product.price_min <= limit <= product.price_max:
+        table.fault(key, "outside the prices of the product", "between its min and max")
+    return limit
 
 
 def _shares(table: Table, name: str, options: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -385,11 +394,7 @@ def read_choices(table: Table, homes: Collection[str], market: Market) -> dict[s
         limits: dict[str, int | None] = {}
         for side in ("buy_limit", "sell_limit"):
             key = f"{side}_cents_per_kwh"
-            limits[side] = (
-                row.price(key, least=-(10**9), tick=market.product.price_tick)
-                if key in row
-                else None
-            )
+            limits[side] = _limit(row, key, market.product) if key in row else None
             row.known(key)
         choices[home] = Choice(
             picked["zone"],

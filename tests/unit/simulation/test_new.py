@@ -228,6 +228,28 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "mine.csv"]
 
 
+def test_name_of_a_packaged_scenario_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    meters = wide(tmp_path / "mine.csv", starts(48))
+    with pytest.raises(ConfigError, match="street: is the name of a packaged scenario"):
+        new_scenario(Path("street"), meters)
+
+
+def test_what_was_made_is_told_in_lines(tmp_path: Path) -> None:
+    meters = long(tmp_path / "mine.csv", starts(96), frozenset({0, 10}))
+    made = str(new_scenario(tmp_path / "out", meters, timezone="Europe/Berlin"))
+    assert made.splitlines() == [
+        (
+            f"{tmp_path}/out/scenario.toml: 2 homes, 2024-03-21 to 2024-03-21, 0 days of history,"
+            " periods of 30 minutes"
+        ),
+        "flat: 1 missing periods filled",
+        "1 periods left out, not covered by all homes",
+    ]
+
+
 def test_hours_off_the_midnight_of_the_zone_are_refused(tmp_path: Path) -> None:
     meters = wide(tmp_path / "mine.csv", starts(72, 60))
     with pytest.raises(ConfigError, match="periods do not begin at midnight of Asia/Kolkata"):

@@ -149,6 +149,29 @@ def test_parties_have_roles_and_homes_have_credit() -> None:
     assert all(p.credit_limit_nano > 0 for p in street.parties if p.party.startswith("party-"))
 
 
+def test_party_with_several_roles_is_registered_once(tmp_path: Path) -> None:
+    text = (PACKAGED / "street.toml").read_text(encoding="utf-8")
+    text = text.replace('"data/', f'"{PACKAGED.as_posix()}/data/')
+    text = text.replace("minor_digits = 2", 'market_operator = "supplier-a"')
+    (tmp_path / "scenario.toml").write_text(text, encoding="utf-8")
+    (party,) = (one for one in load_scenario(tmp_path).parties if one.party == "supplier-a")
+    assert party.roles == (Role.MARKET_OPERATOR, Role.SUPPLIER, Role.BALANCE_RESPONSIBLE)
+    assert party.credit_limit_nano > 0
+
+
+def test_home_that_is_set_is_not_drawn(tmp_path: Path) -> None:
+    text = (PACKAGED / "street.toml").read_text(encoding="utf-8")
+    text = text.replace('"data/', f'"{PACKAGED.as_posix()}/data/')
+    told = '[[homes.set]]\nhome = "h06"\nzone = "south"\nstrategy = "adaptive"\n'
+    told += "sell_limit_cents_per_kwh = 0\n[battery]"
+    (tmp_path / "scenario.toml").write_text(text.replace("[battery]", told), encoding="utf-8")
+    home = load_scenario(tmp_path).homes[2]
+    assert (home.pod, home.zone, home.strategy, home.sell_limit) == ("h06", "south", "adaptive", 0)
+    assert home.buy_limit == load_scenario("street").homes[2].buy_limit
+    others = [one for one in load_scenario(tmp_path).homes if one.pod != "h06"]
+    assert others == [one for one in load_scenario("street").homes if one.pod != "h06"]
+
+
 def test_strategies_and_zones_are_allotted_in_exact_shares() -> None:
     week = load_scenario("london-week")
     strategies = Counter(home.strategy for home in week.homes)
