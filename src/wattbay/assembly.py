@@ -6,8 +6,9 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from wattbay import __version__
 from wattbay.adapters.files import run_folder
@@ -27,19 +28,21 @@ from wattbay.simulation.scenario_facts import Scenario
 from wattbay.simulation.town import Progress, Town
 from wattbay.views.market import Auctions
 from wattbay.views.meters import MeterKeys
-from wattbay.views.tables import TABLES, Row, Tables, columns
+from wattbay.views.tables import TABLES, Column, Row, Tables, columns
 
-WORLD_TABLES = {
-    "devices": columns(
-        "delivery_start:instant pod:text load_wh:int pv_wh:int charge_wh:int discharge_wh:int"
-        " soc_wh:int"
-    ),
-    "baseline": columns(
-        "pod:text baseline_nano:int baseline_import_wh:int baseline_export_wh:int"
-        " baseline_charge_nano:int market_charge_nano:int"
-    ),
-    "signals": columns("delivery_start:instant carbon_g_per_kwh:float"),
-}
+WORLD_TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
+    {
+        "devices": columns(
+            "delivery_start:instant pod:text load_wh:int pv_wh:int charge_wh:int discharge_wh:int"
+            " soc_wh:int"
+        ),
+        "baseline": columns(
+            "pod:text baseline_nano:int baseline_import_wh:int baseline_export_wh:int"
+            " baseline_charge_nano:int market_charge_nano:int"
+        ),
+        "signals": columns("delivery_start:instant carbon_g_per_kwh:float"),
+    }
+)
 """What the simulated world knows beside what the journal says."""
 DELIVERIES_PER_WRITE = 48
 """How often rows go to the writer."""
@@ -199,8 +202,7 @@ class SimulatedRun:
             "seed": scenario.seed,
             "pool_price_nano_per_wh": pool_price(registry, scenario.product, scenario.start),
             "runs": [
-                {"name": run.name, "after_minutes": run.after_us // MINUTE}
-                for run in scenario.runs
+                {"name": run.name, "after_minutes": run.after_us // MINUTE} for run in scenario.runs
             ],
             "gate": {
                 "opens_before_minutes": scenario.product.opens_before_us // MINUTE,

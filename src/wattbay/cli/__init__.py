@@ -51,7 +51,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         int | None,
         typer.Option(help="So many homes; more than there are: real ones, shifted by weeks."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Draw limits, strategies and faults anew.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw limits, strategies and faults anew.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run folder. [default: runs/SCENARIO]")
     ] = None,
@@ -62,7 +64,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a run that was broken off.")
     ] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Tables as CSV, too, with local times.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Tables as CSV, too, with local times.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a community: trade, meter, settle, and write a report.
@@ -104,8 +108,9 @@ def new(
     folder: Annotated[Path, typer.Argument(help="Where to make the scenario.")],
     meters: Annotated[Path, typer.Option(help="A CSV of half-hourly meters.")],
     timezone: Annotated[
-        str | None, typer.Option(help="Of times without offset, such as Europe/London.")
-    ] = None,
+        str, typer.Option(help="Of the days, and of times without offset: Europe/London.")
+    ] = "UTC",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "EUR",
 ) -> None:
     """Make a scenario of your own meters.
 
@@ -120,7 +125,7 @@ def new(
     """
     from wattbay.cli.run import new_from_meters
 
-    new_from_meters(folder, meters, timezone)
+    new_from_meters(folder, meters, timezone, currency)
 
 
 @app.command()
@@ -141,7 +146,7 @@ def clear(
       echo '{"mechanism": "call_auction", "orders": [{"id": 1, "side": "buy", "limit": 9,
       "quantity": 2}, {"id": 2, "side": "sell", "limit": 5, "quantity": 3}]}' | wattbay clear -
     """
-    from wattbay.cli.market import clear_file
+    from wattbay.adapters.market_file import clear_file
 
     clear_file(file, out, pretty=pretty)
 

@@ -87,9 +87,13 @@ def verify_run(run: Path, head: str | None, *, as_json: bool) -> None:
         return
     out = Console()
     out.print(
-        f"{found.entries:,} entries: every hash, every instant, every decision is as the rules make it."
+        f"{found.entries:,} entries: every hash, instant and decision is as the rules make it.",
+        soft_wrap=True,
     )
-    out.print(f"{found.readings:,} readings: every signature holds and says what its entry says.")
+    out.print(
+        f"{found.readings:,} readings: every signature holds and says what its entry says.",
+        soft_wrap=True,
+    )
     out.print(f"head {found.head.hex()}", soft_wrap=True)
     if wanted is None:
         out.print(

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from wattbay.adapters.files.totals import Total
 from wattbay.assembly import SimulatedRun
+from wattbay.simulation.new import new_scenario
 from wattbay.simulation.scenario import load_scenario, scenarios
 from wattbay.units import NANO, NANO_PER_WH_IN_CENT_PER_KWH
 
@@ -166,10 +167,8 @@ def list_scenarios(*, as_json: bool) -> None:
     Console().print(table)
 
 
-def new_from_meters(folder: Path, meters: Path, timezone: str | None) -> None:
+def new_from_meters(folder: Path, meters: Path, timezone: str, currency: str) -> None:
     """Make a scenario of a CSV of meters, and say what to do next."""
-    from wattbay.simulation.new import new_scenario
-
-    made = new_scenario(folder, meters, **({} if timezone is None else {"timezone": timezone}))
-    Console().print(made)
+    made = new_scenario(folder, meters, timezone=timezone, currency=currency)
+    Console().print(str(made), soft_wrap=True)
     print(f"next    wattbay run {folder}")

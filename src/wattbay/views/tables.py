@@ -6,6 +6,8 @@ that are still open. What the columns mean is the reference of the run folder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -37,42 +39,44 @@ def columns(spec: str) -> tuple[Column, ...]:
     return tuple(Column(*part.split(":")) for part in spec.split())
 
 
-TABLES: dict[str, tuple[Column, ...]] = {
-    "trades": columns(
-        "seq:int delivery_start:instant delivery_end:instant product:text buyer_pod:text"
-        " seller_pod:text quantity_wh:int delivered_wh:int price_nano_per_wh:int state:text"
-        " seller_price_nano_per_wh:int"
-    ),
-    "meters": columns(
-        "delivery_start:instant delivery_end:instant pod:text import_wh:int export_wh:int"
-        " quality:text run:text version:int"
-    ),
-    "orders": columns(
-        "seq:int at:instant delivery_start:instant pod:text side:text quantity_wh:int"
-        " limit_nano_per_wh:int type:text state:text filled_wh:int reason:text"
-    ),
-    "postings": columns(
-        "seq:int at:instant delivery_start:instant asset:text debit:text credit:text"
-        " amount:int kind:text"
-    ),
-    "receipts": columns(
-        "delivery_start:instant delivery_end:instant pod:text party:text run:text version:int"
-        " bought_wh:int sold_wh:int delivered_in_wh:int delivered_out_wh:int import_wh:int"
-        " export_wh:int deviation_wh:int pooled_wh:int residual_wh:int trades_nano:int"
-        " pool_nano:int supplier_nano:int network_nano:int levy_nano:int service_nano:int"
-        " total_nano:int same_meters_nano:int estimated:bool"
-    ),
-    "prices": columns(
-        "delivery_start:instant product:text zone:text price_nano_per_wh:int volume_wh:int"
-        " surplus_nano:int surplus_maximum_nano:int pool_price_nano_per_wh:int"
-    ),
-    "statements": columns(
-        "pod:text party:text from:instant to:instant component:text amount_nano:int"
-        " payable_minor:int"
-    ),
-    "imbalances": columns("delivery_start:instant brp:text run:text energy_wh:int"),
-    "refusals": columns("seq:int at:instant command:text subject:text reason:text detail:text"),
-}
+TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
+    {
+        "trades": columns(
+            "seq:int delivery_start:instant delivery_end:instant product:text buyer_pod:text"
+            " seller_pod:text quantity_wh:int delivered_wh:int price_nano_per_wh:int state:text"
+            " seller_price_nano_per_wh:int"
+        ),
+        "meters": columns(
+            "delivery_start:instant delivery_end:instant pod:text import_wh:int export_wh:int"
+            " quality:text run:text version:int"
+        ),
+        "orders": columns(
+            "seq:int at:instant delivery_start:instant pod:text side:text quantity_wh:int"
+            " limit_nano_per_wh:int type:text state:text filled_wh:int reason:text"
+        ),
+        "postings": columns(
+            "seq:int at:instant delivery_start:instant asset:text debit:text credit:text"
+            " amount:int kind:text"
+        ),
+        "receipts": columns(
+            "delivery_start:instant delivery_end:instant pod:text party:text run:text version:int"
+            " bought_wh:int sold_wh:int delivered_in_wh:int delivered_out_wh:int import_wh:int"
+            " export_wh:int deviation_wh:int pooled_wh:int residual_wh:int trades_nano:int"
+            " pool_nano:int supplier_nano:int network_nano:int levy_nano:int service_nano:int"
+            " total_nano:int same_meters_nano:int estimated:bool"
+        ),
+        "prices": columns(
+            "delivery_start:instant product:text zone:text price_nano_per_wh:int volume_wh:int"
+            " surplus_nano:int surplus_maximum_nano:int pool_price_nano_per_wh:int"
+        ),
+        "statements": columns(
+            "pod:text party:text from:instant to:instant component:text amount_nano:int"
+            " payable_minor:int"
+        ),
+        "imbalances": columns("delivery_start:instant brp:text run:text energy_wh:int"),
+        "refusals": columns("seq:int at:instant command:text subject:text reason:text detail:text"),
+    }
+)
 """The tables, in the order in which they are written; columns are only ever added at the end."""
 
 ALL_ZONES = "all"
@@ -325,9 +329,7 @@ class Tables:
         self._imbalances(event.delivery, event.run, event.imbalances)
         self._prices(event.delivery, event.pool_price)
 
-    def _imbalances(
-        self, delivery: Instant, run: str, imbalances: tuple[e.Imbalance, ...]
-    ) -> None:
+    def _imbalances(self, delivery: Instant, run: str, imbalances: tuple[e.Imbalance, ...]) -> None:
         self._rows["imbalances"] += [
             (delivery, told.brp, run, told.energy_wh) for told in imbalances
         ]

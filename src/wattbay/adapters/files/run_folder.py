@@ -131,9 +131,7 @@ def write_csv(path: Path, zone: str) -> None:
             .alias(f"{name}_local")
             for name in instants
         ]
-        table.with_columns(local).with_columns(utc).collect().write_csv(
-            parquet.with_suffix(".csv")
-        )
+        table.with_columns(local).with_columns(utc).collect().write_csv(parquet.with_suffix(".csv"))
 
 
 def write_json(path: Path, document: object) -> None:
