@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -14,16 +15,18 @@ from wattbay.adapters.report.words import MINUS, fixed, kwh, kwh_exact, percent
 SOLAR, FROM_BATTERY, SUPPLIER = "solar", "from_battery", "supplier"
 TRADED, SHARED = "traded", "shared"
 HOMES, INTO_BATTERY, EXPORT = "homes", "into_battery", "export"
-NODES = {
-    SOLAR: "Solar panels",
-    FROM_BATTERY: "From batteries",
-    SUPPLIER: "From suppliers",
-    TRADED: "Traded",
-    SHARED: "Shared",
-    HOMES: "Used in homes",
-    INTO_BATTERY: "Into batteries",
-    EXPORT: "To suppliers",
-}
+NODES = MappingProxyType(
+    {
+        SOLAR: "Solar panels",
+        FROM_BATTERY: "From batteries",
+        SUPPLIER: "From suppliers",
+        TRADED: "Traded",
+        SHARED: "Shared",
+        HOMES: "Used in homes",
+        INTO_BATTERY: "Into batteries",
+        EXPORT: "To suppliers",
+    }
+)
 
 c = pl.col
 
@@ -102,7 +105,7 @@ def flows(run: Run) -> tuple[Section, Json] | None:
             f"{kwh(run.total('discharge_wh'))}; the {'rest' if kept >= 0 else 'excess'} of "
             f"{kwh(abs(kept))} was {'lost or is still in them' if kept >= 0 else 'in them before'}."
         )
-    numbers: Json = {"nodes": NODES, "links": [list(link) for link in known]}
+    numbers: Json = {"nodes": dict(NODES), "links": [list(link) for link in known]}
     total = sum(link.energy_wh for link in known) or 1
     rows = (
         (NODES[link.source], NODES[link.target], kwh_exact(link.energy_wh),
@@ -202,12 +205,14 @@ def self_sufficiency(run: Run) -> Section | None:
     return Section("sufficiency", "How far the homes feed themselves", finding, notes, body)
 
 
-_WAYS = {
-    "own": "own roof and battery",
-    "neighbours": "neighbours",
-    "supplier": "from suppliers",
-    "sent": "to suppliers",
-}
+_WAYS = MappingProxyType(
+    {
+        "own": "own roof and battery",
+        "neighbours": "neighbours",
+        "supplier": "from suppliers",
+        "sent": "to suppliers",
+    }
+)
 
 
 def _part(parts: list[tuple[str, int]], key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -14,14 +15,16 @@ from wattbay.adapters.report.words import count, kwh, kwh_exact, percent
 ROWS_SHOWN_MAX = 30
 """Rows of a list that could be long; the rest is counted."""
 
-QUALITIES = {
-    "measured": "Measured: difference of two registers",
-    "interpolated": "Interpolated: a register was stamped off the boundary",
-    "split": "Split: a share of the exact advance over several periods",
-    "estimated": "Estimated: no register yet",
-    "suspect": "Suspect: measured, not yet confirmed",
-    "substituted": "Substituted by the metered data responsible",
-}
+QUALITIES = MappingProxyType(
+    {
+        "measured": "Measured: difference of two registers",
+        "interpolated": "Interpolated: a register was stamped off the boundary",
+        "split": "Split: a share of the exact advance over several periods",
+        "estimated": "Estimated: no register yet",
+        "suspect": "Suspect: measured, not yet confirmed",
+        "substituted": "Substituted by the metered data responsible",
+    }
+)
 
 c = pl.col
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import MappingProxyType
 
 from wattbay.adapters.report.folder import Tariff
 from wattbay.adapters.report.run import Run
@@ -12,13 +13,15 @@ from wattbay.units import PPM
 
 LOCAL_FEES_SHOWN_MAX = 12
 
-DEVIATIONS = {
-    "pooled": "Longs and shorts of the community even out first, at the pool's price; the rest "
-    "meets each home's supplier.",
-    "individual": "Each home settles its deviation with its supplier.",
-    "single": "One imbalance price holds both ways.",
-    "dual": "One price holds for short homes, another for long ones.",
-}
+DEVIATIONS = MappingProxyType(
+    {
+        "pooled": "Longs and shorts of the community even out first, at the pool's price; the rest "
+        "meets each home's supplier.",
+        "individual": "Each home settles its deviation with its supplier.",
+        "single": "One imbalance price holds both ways.",
+        "dual": "One price holds for short homes, another for long ones.",
+    }
+)
 
 
 def tariffs(run: Run) -> Section | None:

@@ -8,20 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from wattbay.units import round_half_even
 
 MINUS = "\u2212"
 THIN = "\u202f"
-_SYMBOLS = {
-    "GBP": ("£", "p"),
-    "EUR": ("€", "ct"),
-    "USD": ("$", "¢"),
-    "AUD": ("A$", "c"),
-    "CHF": ("CHF ", "Rp"),
-}
-_SPANS = {15: "quarter-hour", 30: "half-hour", 60: "hour"}
+_SYMBOLS = MappingProxyType(
+    {
+        "GBP": ("£", "p"),
+        "EUR": ("€", "ct"),
+        "USD": ("$", "¢"),
+        "AUD": ("A$", "c"),
+        "CHF": ("CHF ", "Rp"),
+    }
+)
+_SPANS = MappingProxyType({15: "quarter-hour", 30: "half-hour", 60: "hour"})
 
 
 def fixed(value: int, scale: int, decimals: int) -> str:
