@@ -6,6 +6,8 @@ brings the archived record, and the hash tells whether it is the true one.
 
 from __future__ import annotations
 
+from datetime import date
+
 from msgspec import Struct, field
 
 from wattbay.core import commands as c
@@ -13,11 +15,11 @@ from wattbay.core import events as e
 from wattbay.core import metering as mt
 from wattbay.core import settlement
 from wattbay.core.events import DeliveredTrade, EnergyMetered, Imbalance, Reason
-from wattbay.core.facts import PodFacts, Product, Quality, Receipt, Role
+from wattbay.core.facts import Product, Quality, Receipt, Role
 from wattbay.core.ledger import Ledger, hold
 from wattbay.core.market.product import gate_closes
-from wattbay.core.metering import Metering
-from wattbay.core.registry import Registry, facts_at, has_role, pool_price, refuse
+from wattbay.core.meters import Metering
+from wattbay.core.registry import Registry, facts_at, facts_then, has_role, pool_price, refuse
 from wattbay.core.settlement import Deal, Seat, Settlement
 from wattbay.core.statements import Statements, month_of
 from wattbay.ids import PodId, ProductId, RunName, TradeId
@@ -80,7 +82,7 @@ def list_deliveries(
         return refuse(Reason.UNKNOWN_PRODUCT, f"product {command.product}")
     if command.start % registry.isp_us or not 1 <= command.count <= COUNT_MAX:
         return refuse(Reason.BAD_VALUE, f"1 to {COUNT_MAX} deliveries, from a boundary on")
-    if len(command.day) != len("2013-06-10") or month_of(command.day) <= statements.closed:
+    if not _is_date(command.day) or month_of(command.day) <= statements.closed:
         return refuse(Reason.BAD_VALUE, "a local date of a month whose statements are not out")
     if gate_closes(product, command.start) <= at:
         return refuse(Reason.GATE_CLOSED, "deliveries are listed before their gates close")
@@ -95,6 +97,14 @@ def list_deliveries(
             product=command.product, day=command.day, start=command.start, count=command.count
         )
     ]
+
+
+def _is_date(day: str) -> bool:
+    """Tell whether a text is a date as ISO 8601 writes it in full."""
+    try:
+        return date.fromisoformat(day).isoformat() == day
+    except ValueError:
+        return False
 
 
 # --- the grid operator -----------------------------------------------------------------------
@@ -237,9 +247,7 @@ def _seats(
     parties = registry.parties
     seats = []
     for pod, energy in energies.items():
-        facts: PodFacts | None = facts_at(registry, pod, delivery)
-        if facts is None:
-            continue
+        facts = facts_then(registry, pod, delivery)
         taxed = parties[facts.party].tax_from
         before = receipts.get(pod)
         seats.append(
@@ -281,7 +289,7 @@ def _final(
 
 
 def correct(
-    registry: Registry, deliveries: Deliveries, command: c.CorrectDelivery
+    registry: Registry, deliveries: Deliveries, metering: Metering, command: c.CorrectDelivery
 ) -> list[e.Event]:
     """Settle a final delivery again with one pod's energy corrected, at its own prices."""
     if not has_role(registry, command.responsible, Role.METERED_DATA_RESPONSIBLE):
@@ -296,6 +304,9 @@ def correct(
     old = receipts.get(command.pod)
     if old is None:
         return refuse(Reason.UNKNOWN_POD, f"pod {command.pod} at that delivery")
+    fault = mt.check_energy(registry, metering, command.pod, command.import_wh, command.export_wh)
+    if fault is not None:
+        return fault
     corrected = EnergyMetered(
         pod=command.pod,
         delivery=record.delivery,
@@ -328,9 +339,7 @@ def correct(
             imbalances=imbalances,
         ),
         *issued,
-        e.DeliveryFinal(
-            delivery=record.delivery, record_hash=settlement.record_hash(archived)
-        ),
+        e.DeliveryFinal(delivery=record.delivery, record_hash=settlement.record_hash(archived)),
     ]
 
 

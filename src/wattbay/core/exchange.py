@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from wattbay.core import commands as c
 from wattbay.core import deliveries as dl
 from wattbay.core import events as e
-from wattbay.core import flow, funds, ledger, metering, registry, statements
+from wattbay.core import flow, funds, ledger, metering, meters, registry, statements
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, Reason
@@ -21,10 +21,9 @@ from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import orders, session
 from wattbay.core.market.orders import Book, Market
-from wattbay.core.metering import Metering
+from wattbay.core.meters import Metering
 from wattbay.core.registry import Registry
 from wattbay.core.statements import Statements
-from wattbay.errors import ensure
 from wattbay.periods import Instant
 
 
@@ -66,7 +65,7 @@ class Exchange:
         _apply(self.state, event)
 
 
-def _decide(state: State, command: Command, at: Instant) -> list[Event]:  # noqa: C901, PLR0911, PLR0912
+def _decide(state: State, command: Command, at: Instant) -> list[Event]:
     """Ask the room that a command belongs to; those asked most come first."""
     known, market, book = state.registry, state.market, state.ledger
     match command:
@@ -95,11 +94,11 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:  # noqa
         case c.SubstituteEnergy():
             return _substitute(state, command)
         case c.CorrectDelivery():
-            return dl.correct(known, state.deliveries, command)
+            return dl.correct(known, state.deliveries, state.metering, command)
         case c.ListDeliveries():
             return dl.list_deliveries(known, state.deliveries, state.statements, command, at)
         case c.ExchangeMeter():
-            return metering.exchange_meter(known, state.metering, command, at)
+            return metering.exchange_meter(state.metering, command, at)
         case c.IssueStatements():
             return _issue_statements(state, command)
         case c.DepositMoney():
@@ -147,25 +146,28 @@ def _issue_statements(state: State, command: c.IssueStatements) -> list[Event]:
     known = state.statements
     if command.month not in known.days or command.month <= known.closed:
         return registry.refuse(Reason.BAD_VALUE, f"month {command.month} is not open")
-    if command.month != min(known.days):
-        return registry.refuse(Reason.NOT_IN_SEQUENCE, f"{min(known.days)} comes first")
+    for month in sorted(known.days):
+        # A month in which nobody had a pod has no statements and waits for none.
+        if month < command.month and statements.close_month(known, state.registry, month):
+            return registry.refuse(Reason.NOT_IN_SEQUENCE, f"{month} comes first")
     for delivery in state.deliveries.open.values():
         if delivery.runs_done == 0 and statements.month_of(delivery.day) == command.month:
             return registry.refuse(Reason.NOT_DUE, f"a delivery of {delivery.day} is not settled")
-    return statements.close_month(known, state.registry, command.month)
+    stated = statements.close_month(known, state.registry, command.month)
+    return stated or registry.refuse(Reason.BAD_VALUE, f"nobody had a pod in {command.month}")
 
 
-def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
+def _apply(state: State, event: Event) -> None:
     """Let each room that an event touches change; those that come most often first."""
     known, market, book = state.registry, state.market, state.ledger
     match event:
         case e.OrderPlaced():
             orders.placed(known, market, book, event)
         case e.ReadingAccepted():
-            metering.accept(state.metering, event)
+            meters.accept(state.metering, event)
         case e.EnergyMetered():
             ledger.post(book, ledger.metered(event))
-            metering.meter_energy(state.metering, event)
+            meters.meter_energy(state.metering, event)
             dl.learnt(state.deliveries, event.delivery)
         case e.ReceiptIssued():
             _receipt(state, event)
@@ -193,7 +195,7 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
             flow.schedule(known, state.agenda, state.deliveries, event, [])
         case e.DeliveryFinal():
             if dl.closed(state.deliveries, event):
-                metering.close_delivery(state.metering, event.delivery, known.isp_us)
+                meters.close_delivery(state.metering, event.delivery, known.isp_us)
             ledger.close_energy(book, event.delivery)
         case e.OrderAmended():
             orders.amended(market, book, event)
@@ -208,7 +210,7 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
         case e.DeliveriesListed():
             _listed(state, event)
         case e.MeterExchanged():
-            metering.exchanged(state.metering, event)
+            meters.exchanged(state.metering, event)
         case e.StatementIssued():
             ledger.post(book, ledger.postings(known, event))
             statements.issued(state.statements, event.statement)
@@ -226,7 +228,7 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
             statements.pay(state.statements, name, event.amount_nano)
         case e.PodRegistered():
             registry.apply(known, event)
-            metering.connect(state.metering, event.facts, event.meter)
+            meters.connect(state.metering, event.facts, event.meter)
             ledger.open_account(book, event.facts.pod, event.facts.party)
         case e.PodChanged():
             registry.apply(known, event)
@@ -234,12 +236,7 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
         case e.ProductDefined():
             registry.apply(known, event)
             market.books[event.product.product] = {}
-        case (
-            e.CommunityOpened()
-            | e.PartyRegistered()
-            | e.TariffDefined()
-            | e.ProfileDefined()
-        ):
+        case e.CommunityOpened() | e.PartyRegistered() | e.TariffDefined() | e.ProfileDefined():
             registry.apply(known, event)
         case e.Rejected() | e.DeliveryCorrected():
             pass
@@ -250,10 +247,7 @@ def _apply(state: State, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915
 def _receipt(state: State, event: e.ReceiptIssued) -> None:
     """Post a receipt, accrue it, and keep it while its delivery is open."""
     receipt, known = event.receipt, state.registry
-    facts = registry.facts_at(known, receipt.pod, receipt.delivery)
-    ensure(facts is not None, "a receipt is of a pod that was connected")
-    if facts is None:  # pragma: no cover - for the type checker
-        return
+    facts = registry.facts_then(known, receipt.pod, receipt.delivery)
     ledger.charge(state.ledger, facts, receipt, event.corrects)
     delivery = state.deliveries.open.get(receipt.delivery)
     if delivery is None:
@@ -274,6 +268,6 @@ def _listed(state: State, event: e.DeliveriesListed) -> None:
         start = Instant(event.start + i * isp)
         books[start] = Book()
         state.metering.seats[start] = (i, event.count)
-    month = statements.month_of(event.day)
-    state.statements.days.setdefault(month, {})[event.day] = event.start
+    days = state.statements.days.setdefault(statements.month_of(event.day), {})
+    days[event.day] = min(event.start, days.get(event.day, event.start))
     flow.schedule(state.registry, state.agenda, state.deliveries, event, new)

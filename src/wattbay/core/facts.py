@@ -280,15 +280,13 @@ class Receipt(Record, kw_only=True):
     service_nano: int
     same_meters_nano: int
     taxable_nano: int
-    """What of the total bears tax: what the pod buys, and sells once its party's sales are taxed."""
+    """What bears tax: what the pod buys, and what it sells once its party's sales are taxed."""
     quality: Quality
 
     @property
     def deviation_wh(self) -> int:
         """Metered minus traded minus activated; positive is long. [Wh]"""
-        return (
-            self.export_wh - self.import_wh - self.sold_wh + self.bought_wh - self.activated_wh
-        )
+        return self.export_wh - self.import_wh - self.sold_wh + self.bought_wh - self.activated_wh
 
     @property
     def total_nano(self) -> int:
@@ -325,8 +323,6 @@ class Statement(Record, kw_only=True):
     """In payable units (cents, pence), rounded half to even. Negative: a credit note."""
     carried_nano: int
     """What rounding left on the account."""
-
-
 
 
 class ArchivedTrade(Record, kw_only=True):

@@ -24,9 +24,7 @@ def deposit(ledger: Ledger, command: c.DepositMoney) -> list[e.Event]:
     """Book what came in."""
     fault = _known(ledger, command.pod, command.party, command.amount_nano)
     return fault or [
-        e.MoneyDeposited(
-            pod=command.pod, party=command.party, amount_nano=command.amount_nano
-        )
+        e.MoneyDeposited(pod=command.pod, party=command.party, amount_nano=command.amount_nano)
     ]
 
 
@@ -40,11 +38,7 @@ def withdraw(registry: Registry, ledger: Ledger, command: c.WithdrawMoney) -> li
     left = min(own, available(registry, ledger, command.party))
     if command.amount_nano > left:
         return refuse(Reason.NO_COLLATERAL, f"{max(0, left)} nano can be paid out")
-    return [
-        e.MoneyWithdrawn(
-            pod=command.pod, party=command.party, amount_nano=command.amount_nano
-        )
-    ]
+    return [e.MoneyWithdrawn(pod=command.pod, party=command.party, amount_nano=command.amount_nano)]
 
 
 def write_off(ledger: Ledger, command: c.WriteOff) -> list[e.Event]:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from wattbay.core import events as e
 from wattbay.core.facts import Funding, PodFacts, Receipt
-from wattbay.core.registry import Registry, facts_at
+from wattbay.core.registry import Registry, facts_then
 from wattbay.errors import ensure
 from wattbay.ids import PartyId, PodId
 from wattbay.periods import Instant
@@ -50,8 +50,7 @@ def account(pod: PodId, party: PartyId) -> str:
 
 def account_at(registry: Registry, pod: PodId, delivery: Instant) -> str:
     """Return the money account that a delivery of a pod falls on."""
-    facts = facts_at(registry, pod, delivery)
-    return f"{pod}/{facts.party}" if facts is not None else pod
+    return f"{pod}/{facts_then(registry, pod, delivery).party}"
 
 
 def supplier_account(party: PartyId) -> str:
@@ -95,9 +94,7 @@ def postings(registry: Registry, event: e.Event) -> list[Posting]:
             ]
         case e.ReceiptIssued():
             receipt = event.receipt
-            facts = facts_at(registry, receipt.pod, receipt.delivery)
-            if facts is None:
-                return []
+            facts = facts_then(registry, receipt.pod, receipt.delivery)
             return settled(facts, currency_of(registry), receipt, event.corrects)
         case e.EnergyActivated():
             return [
@@ -107,8 +104,8 @@ def postings(registry: Registry, event: e.Event) -> list[Posting]:
             name = account(event.pod, event.party)
             return [_move(currency_of(registry), None, "bank", name, event.amount_nano, "deposit")]
         case e.MoneyWithdrawn():
-            name = account(event.pod, event.party)
-            return [_move(currency_of(registry), None, name, "bank", event.amount_nano, "withdrawal")]
+            name, amount = account(event.pod, event.party), event.amount_nano
+            return [_move(currency_of(registry), None, name, "bank", amount, "withdrawal")]
         case e.DebtWrittenOff():
             name = account(event.pod, event.party)
             amount = event.amount_nano
@@ -158,9 +155,7 @@ def traded(registry: Registry, event: e.Traded) -> list[Posting]:
     return moves
 
 
-def settled(
-    facts: PodFacts, currency: str, receipt: Receipt, old: Receipt | None
-) -> list[Posting]:
+def settled(facts: PodFacts, currency: str, receipt: Receipt, old: Receipt | None) -> list[Posting]:
     """Close a pod's deviation and charge its fees; a correction posts the differences.
 
     Parameters
@@ -285,8 +280,8 @@ def close_energy(ledger: Ledger, delivery: Instant) -> None:
     balances = ledger.energy.pop(delivery, {})
     ensure(sum(balances.values()) == 0, f"energy of delivery {delivery} sums to zero")
     for name, balance in balances.items():
-        if balance and name not in OPEN_AT_THE_END and not name.startswith("supplier:"):
-            ensure(False, f"energy account {name} of delivery {delivery} is closed; left {balance}")
+        may_end_open = name in OPEN_AT_THE_END or name.startswith("supplier:")
+        ensure(balance == 0 or may_end_open, f"energy of {name} at {delivery} ends at zero")
 
 
 OPEN_AT_THE_END = frozenset({"grid", "activated"})

@@ -1,11 +1,9 @@
 """From registers to the energy of a period; late, missing, split and substituted readings.
 
-Meters hold rising registers; a lost reading costs resolution, never energy. For each pod this
-room keeps one account of what it has drawn and injected since it was connected ("totals"),
-across rollovers and meter exchanges, at the delivery boundaries where a register is known.
-Energy of a period is the difference of two totals. Where the register between is missing, the
-period is estimated; once a later register arrives, the exact advance is split over the missing
-periods: their sum always equals the advance.
+Meters hold rising registers; a lost reading costs resolution, never energy. Energy of a period
+is the difference of two of its pod's totals (`wattbay.core.meters`). Where the register between
+is missing, the period is estimated; once a later register arrives, the exact advance is split
+over the missing periods: their sum always equals the advance.
 """
 
 from __future__ import annotations
@@ -14,74 +12,24 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from msgspec import Struct, field
-
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.events import EnergyMetered, Reason
-from wattbay.core.facts import Meter, PodFacts, Quality
-from wattbay.core.registry import Registry, check_meter, facts_at, refuse
-from wattbay.ids import MeterId, PodId, ProfileId
+from wattbay.core.facts import PodFacts, Quality
+from wattbay.core.meters import Metering, MeterInUse, Total, boundary_of
+from wattbay.core.registry import Registry, check_meter, facts_at, facts_then, refuse
+from wattbay.ids import PodId, ProfileId
 from wattbay.periods import DAY, HOUR, MINUTE, WEEK, Instant
 from wattbay.units import PPM, share
 
 DRIFT_MAX_US = 2 * MINUTE
-"""A reading may be stamped this much ahead of our clock."""
+"""A reading may be stamped this much ahead of our clock, or before the boundary it tells of."""
 SUSPECT_TIMES_MEAN = 60
 """An import this many times the pod's yearly mean is settled as suspect."""
 SCALE_MIN_PPM, SCALE_MAX_PPM = PPM // 2, 2 * PPM  # divides: a constant
 """How far this week may differ from the last in an estimate."""
 BOOT_MAX, SEQ_MAX = 2**20, 2**32
 _NONE: Mapping[PodId, EnergyMetered] = MappingProxyType({})
-READINGS_REMEMBERED_MAX = 20_000
-"""Readings of one meter that can still be told from their repetition."""
-
-
-class Total(Struct, frozen=True, gc=False):
-    """What a pod has drawn and injected since it was connected, at a delivery boundary. [Wh]"""
-
-    at: Instant
-    import_wh: int
-    export_wh: int
-    quality: Quality
-
-
-class MeterInUse(Struct):
-    """A meter behind a pod, and the pod's totals when it was put in."""
-
-    meter: Meter
-    pod: PodId
-    since: Instant
-    until: Instant | None
-    import_wh: int
-    export_wh: int
-    seen: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    """By boot and seq: stamp and registers of each reading that was accepted."""
-
-
-class PodMetering(Struct):
-    """The totals of a pod that still matter."""
-
-    meter: MeterId
-    """The meter now in use."""
-    totals: list[Total]
-    """By boundary; the first is the last known one at or before the oldest open delivery."""
-    final_import_wh: int = 0
-    """Of the gap after the first total: what final deliveries took as estimates."""
-    final_export_wh: int = 0
-
-
-class Metering(Struct):
-    """Meters, totals, and the energies of recent deliveries."""
-
-    meters: dict[MeterId, MeterInUse] = field(default_factory=dict)
-    pods: dict[PodId, PodMetering] = field(default_factory=dict)
-    energy: dict[Instant, dict[PodId, EnergyMetered]] = field(default_factory=dict)
-    """By delivery, for a week and until it is final: estimates look back."""
-    final_until: Instant = Instant(-(2**53))
-    """Deliveries that start before this are final."""
-    seats: dict[Instant, tuple[int, int]] = field(default_factory=dict)
-    """Of each listed delivery: its place in the local day, and how many the day has."""
 
 
 # --- estimates -------------------------------------------------------------------------------
@@ -170,26 +118,24 @@ def submit_reading(
     fault = _repeated(use, command) or _mistimed(use, stamp, at)
     if fault is not None:
         return fault
-    isp = registry.isp_us
-    boundary = Instant((stamp + isp // 2) // isp * isp)  # divides: the nearest boundary
+    boundary = _boundary(stamp, registry.isp_us)
     known = metering.pods[use.pod].totals
-    place = bisect_left(known, boundary, key=_at)
+    place = bisect_left(known, boundary, key=boundary_of)
     if boundary <= metering.final_until:
         return refuse(Reason.STAMP_TOO_OLD, "its delivery is final; it can be corrected")
-    if place == 0:
-        return refuse(Reason.METER_NOT_IN_USE, "the pod was not connected then")
-    before = known[place - 1]
+    # A meter is read from when its pod was connected on, where the first total stands.
+    before = known[max(place - 1, 0)]
     total, fault = _total(use, command, before, boundary)
     if total is None:
         return fault
-    if place < len(known) and known[place].at == boundary:
-        return _known_already(known[place], total)
     after = known[place] if place < len(known) else None
-    if after is not None and not (
-        total.import_wh <= after.import_wh and total.export_wh <= after.export_wh
-    ):
-        return refuse(Reason.REGISTER_WENT_BACK, "a later register is lower")
-    facts = facts_at(registry, use.pod, before.at)
+    if after is not None:
+        if after.at == boundary:
+            return _known_already(after, total)
+        total = _below(total, after)
+        if total is None:
+            return refuse(Reason.REGISTER_WENT_BACK, "a later register is lower")
+    facts = facts_then(registry, use.pod, before.at)
     accepted = e.ReadingAccepted(
         pod=use.pod,
         meter=command.meter,
@@ -204,23 +150,43 @@ def submit_reading(
         quality=total.quality,
     )
     found: list[e.Event] = [accepted]
-    if facts is not None:
-        found += _between(registry, metering, facts, before, total, first=place == 1)
-        if after is not None:
-            found += _between(registry, metering, facts, total, after, first=False)
+    found += _between(registry, metering, facts, before, total, first=place == 1)
+    if after is not None:
+        found += _between(registry, metering, facts, total, after, first=False)
     return found
 
 
+def _boundary(stamp: Instant, isp_us: int) -> Instant:
+    """Return the delivery boundary that a reading tells of.
+
+    The last one at its stamp, or the next where it is hardly early. So a register is always
+    interpolated between two that were read, and what is read inside a period waits for nobody.
+    """
+    early = min(DRIFT_MAX_US, isp_us // 2)  # divides: a bound
+    return Instant((stamp + early) // isp_us * isp_us)  # divides: a boundary
+
+
 def _known_already(known: Total, told: Total) -> list[e.Event]:
-    """Refuse a second register at a boundary."""
-    if (known.import_wh, known.export_wh) == (told.import_wh, told.export_wh):
-        return refuse(Reason.DUPLICATE_READING, "the register at this boundary is known")
-    return refuse(Reason.CONFLICTING_READING, "another register is known at this boundary")
+    """Refuse a second register at a boundary; only two that were read at it can conflict."""
+    exact = known.quality is told.quality is Quality.MEASURED
+    if exact and (known.import_wh, known.export_wh) != (told.import_wh, told.export_wh):
+        return refuse(Reason.CONFLICTING_READING, "another register is known at this boundary")
+    return refuse(Reason.DUPLICATE_READING, "the register at this boundary is known")
 
 
-def _at(total: Total) -> Instant:
-    """Return the boundary of a total."""
-    return total.at
+def _below(total: Total, after: Total) -> Total | None:
+    """Return a total that is not above a later one; None where it cannot be.
+
+    A later total that was interpolated may be somewhat low: it stands, and the earlier one, which
+    came later, is held below it.
+    """
+    if total.import_wh <= after.import_wh and total.export_wh <= after.export_wh:
+        return total
+    if after.quality is not Quality.INTERPOLATED:
+        return None
+    import_wh = min(total.import_wh, after.import_wh)
+    export_wh = min(total.export_wh, after.export_wh)
+    return Total(total.at, import_wh, export_wh, Quality.INTERPOLATED)
 
 
 def _repeated(use: MeterInUse, command: c.SubmitReading) -> list[e.Event] | None:
@@ -259,20 +225,15 @@ def _total(
         (command.import_register, meter.import_register, use.import_wh, before.import_wh),
         (command.export_register, meter.export_register, use.export_wh, before.export_wh),
     ):
-        total = base + (register - initial) % width * meter.unit_wh
-        if total < known:
-            turns = -((total - known) // (width * meter.unit_wh))  # divides: whole rollovers
-            total += turns * width * meter.unit_wh
-            if total - known > most:
+        turn = width * meter.unit_wh
+        advance = (base + (register - initial) * meter.unit_wh - known) % turn
+        if advance > most:
+            if 2 * advance > turn:
                 return None, refuse(Reason.REGISTER_WENT_BACK, "and it did not roll over")
-        if total - known > most:
-            return None, refuse(
-                Reason.IMPOSSIBLE_ENERGY, f"{total - known} Wh; {most} Wh is the most"
-            )
-        if stamp > boundary > before.at:
-            span = stamp - before.at
-            total = known + (total - known) * (boundary - before.at) // span  # divides: a share
-        sums.append(total)
+            return None, refuse(Reason.IMPOSSIBLE_ENERGY, f"{advance} Wh; {most} Wh is the most")
+        if stamp > boundary:
+            advance = advance * (boundary - before.at) // (stamp - before.at)  # divides: a share
+        sums.append(known + advance)
     quality = Quality.MEASURED if stamp == boundary else Quality.INTERPOLATED
     return Total(boundary, sums[0], sums[1], quality), []
 
@@ -285,16 +246,23 @@ def _between(
     end: Total,
     *,
     first: bool,
+    told: EnergyMetered | None = None,
 ) -> list[e.Event]:
-    """Return the energies of the periods between two totals that were not known so before."""
+    """Return the energies of the periods between two totals that were not known so before.
+
+    Parameters
+    ----------
+    first
+        Whether `start` is the first total that is kept: final deliveries may follow it.
+    told
+        An energy that is being substituted now.
+    """
     isp = registry.isp_us
     advance_import = end.import_wh - start.import_wh
     advance_export = end.export_wh - start.export_wh
     if end.at - start.at == isp:
         quality = _quality(registry, facts, start, end, advance_import)
-        return _changed(
-            metering, facts.pod, start.at, advance_import, advance_export, quality
-        )
+        return _changed(metering, facts.pod, start.at, advance_import, advance_export, quality)
     open_from = max(start.at, metering.final_until)
     if first:
         pod = metering.pods[facts.pod]
@@ -307,6 +275,8 @@ def _between(
     for moment in range(open_from, end.at, isp):
         delivery = Instant(moment)
         known = metering.energy.get(delivery, {}).get(facts.pod)
+        if told is not None and delivery == told.delivery:
+            known = told
         if known is not None and known.quality is Quality.SUBSTITUTED:
             advance_import -= known.import_wh
             advance_export -= known.export_wh
@@ -384,9 +354,7 @@ def energy_event(
 # --- meters ----------------------------------------------------------------------------------
 
 
-def exchange_meter(
-    registry: Registry, metering: Metering, command: c.ExchangeMeter, at: Instant
-) -> list[e.Event]:
+def exchange_meter(metering: Metering, command: c.ExchangeMeter, at: Instant) -> list[e.Event]:
     """Replace a meter: its final registers continue in the new one's initial ones."""
     pod = metering.pods.get(command.pod)
     if pod is None:
@@ -428,104 +396,43 @@ def exchange_meter(
 def substitute(
     registry: Registry, metering: Metering, command: c.SubstituteEnergy
 ) -> list[e.Event]:
-    """Set or confirm the energy of a pod's period by the metered data responsible."""
-    if facts_at(registry, command.pod, command.delivery) is None:
+    """Set or confirm the energy of a pod's period by the metered data responsible.
+
+    Inside a gap between two registers the other periods share what is left of the advance.
+    """
+    facts = facts_at(registry, command.pod, command.delivery)
+    if facts is None:
         return refuse(Reason.UNKNOWN_POD, f"pod {command.pod} at that delivery")
     if command.delivery < metering.final_until:
         return refuse(Reason.DELIVERY_FINAL, "correct the archived record")
     if command.delivery not in metering.seats:
         return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is listed")
-    return [
-        energy_event(
-            metering,
-            command.pod,
-            command.delivery,
-            command.import_wh,
-            command.export_wh,
-            Quality.SUBSTITUTED,
-        )
-    ]
-
-
-# --- changes ---------------------------------------------------------------------------------
-
-
-def connect(metering: Metering, facts: PodFacts, meter: Meter) -> None:
-    """Start the totals of a pod at zero."""
-    use = MeterInUse(
-        meter=meter, pod=facts.pod, since=facts.since, until=None, import_wh=0, export_wh=0
+    fault = check_energy(registry, metering, command.pod, command.import_wh, command.export_wh)
+    if fault is not None:
+        return fault
+    told = energy_event(
+        metering,
+        command.pod,
+        command.delivery,
+        command.import_wh,
+        command.export_wh,
+        Quality.SUBSTITUTED,
     )
-    metering.meters[meter.meter] = use
-    first = Total(facts.since, 0, 0, Quality.MEASURED)
-    metering.pods[facts.pod] = PodMetering(meter=meter.meter, totals=[first])
+    found: list[e.Event] = [told]
+    known = metering.pods[command.pod].totals
+    place = bisect_right(known, command.delivery, key=boundary_of)
+    if 0 < place < len(known) and known[place].at - known[place - 1].at > registry.isp_us:
+        start, end = known[place - 1], known[place]
+        found += _between(registry, metering, facts, start, end, first=place == 1, told=told)
+    return found
 
 
-def accept(metering: Metering, event: e.ReadingAccepted) -> None:
-    """Keep a total and remember the reading."""
-    use = metering.meters[event.meter]
-    seen = use.seen
-    if len(seen) >= READINGS_REMEMBERED_MAX:
-        del seen[next(iter(seen))]
-    seen[event.boot << 32 | event.seq] = (
-        event.measured_at,
-        event.import_register,
-        event.export_register,
-    )
-    total = Total(event.boundary, event.import_wh, event.export_wh, event.quality)
-    pod = metering.pods[event.pod]
-    known = pod.totals
-    if event.boundary > known[-1].at:
-        known.append(total)
-    else:
-        known.insert(bisect_right(known, event.boundary, key=_at), total)
-
-
-def exchanged(metering: Metering, event: e.MeterExchanged) -> None:
-    """Go on with the new meter from the totals at which the old one ended."""
-    pod = metering.pods[event.pod]
-    metering.meters[pod.meter].until = event.at
-    metering.meters[event.meter.meter] = MeterInUse(
-        meter=event.meter,
-        pod=event.pod,
-        since=event.at,
-        until=None,
-        import_wh=event.final_import,
-        export_wh=event.final_export,
-    )
-    pod.meter = event.meter.meter
-
-
-def meter_energy(metering: Metering, event: EnergyMetered) -> None:
-    """Keep the energy of a period."""
-    metering.energy.setdefault(event.delivery, {})[event.pod] = event
-    if event.delivery < metering.final_until:
-        pod = metering.pods[event.pod]
-        if pod.totals[0].at <= event.delivery:  # A correction inside a gap that is still open.
-            pod.final_import_wh += event.import_wh - event.before_import_wh
-            pod.final_export_wh += event.export_wh - event.before_export_wh
-
-
-def close_delivery(metering: Metering, delivery: Instant, isp_us: int) -> None:
-    """Let a delivery be final: older totals go, and what a gap took as estimates is summed."""
-    end = Instant(delivery + isp_us)
-    energies = metering.energy.get(delivery, {})
-    metering.final_until = end
-    metering.seats.pop(delivery, None)
-    for name, pod in metering.pods.items():
-        totals = pod.totals
-        if len(totals) > 1 and totals[1].at <= end:
-            _forget(metering, pod)
-        elif totals[0].at <= delivery and name in energies:
-            pod.final_import_wh += energies[name].import_wh
-            pod.final_export_wh += energies[name].export_wh
-    old = Instant(end - WEEK)
-    for start in [start for start in metering.energy if start < old]:
-        del metering.energy[start]
-
-
-def _forget(metering: Metering, pod: PodMetering) -> None:
-    """Drop totals that no open delivery needs."""
-    known = pod.totals
-    while len(known) > 1 and known[1].at <= metering.final_until:
-        del known[0]
-        pod.final_import_wh = pod.final_export_wh = 0
+def check_energy(
+    registry: Registry, metering: Metering, pod: PodId, import_wh: int, export_wh: int
+) -> list[e.Event] | None:
+    """Refuse an energy of one period that no meter of a pod could measure; None where it could."""
+    meter = metering.meters[metering.pods[pod].meter].meter
+    most = meter.power_max_w * (2 * registry.isp_us + HOUR) // HOUR  # divides: a bound
+    if 0 <= import_wh <= most and 0 <= export_wh <= most:
+        return None
+    return refuse(Reason.IMPOSSIBLE_ENERGY, f"0 to {most} Wh")

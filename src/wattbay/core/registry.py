@@ -21,6 +21,7 @@ from wattbay.core.facts import (
     SettlementRun,
     Tariff,
 )
+from wattbay.errors import InvariantBroken
 from wattbay.ids import (
     CommunityId,
     PartyId,
@@ -43,6 +44,9 @@ RUNS_MAX = 10
 MINOR_DIGITS_MAX = 9
 KEY_BYTES = 32
 REGISTER_DIGITS_MAX = 15
+RESERVED = frozenset({"grid", "pool", "activated"})
+"""No pod bears these names: they are those of other energy accounts."""
+CURRENCY_LETTERS = 3
 
 
 class Community(Struct, frozen=True):
@@ -86,6 +90,20 @@ def facts_at(registry: Registry, pod: PodId, at: Instant) -> PodFacts | None:
     return history[place - 1] if place else None
 
 
+def facts_then(registry: Registry, pod: PodId, at: Instant) -> PodFacts:
+    """Return what holds at an instant of a pod that is known to be connected by then.
+
+    Raises
+    ------
+    InvariantBroken
+        If it is not.
+    """
+    facts = facts_at(registry, pod, at)
+    if facts is None:
+        raise InvariantBroken(f"pod {pod} is connected at {at}")
+    return facts
+
+
 def has_role(registry: Registry, party: PartyId, role: Role) -> bool:
     """Tell whether a party is registered with a role."""
     known = registry.parties.get(party)
@@ -110,9 +128,7 @@ def pool_price(registry: Registry, product: Product, at: Instant) -> int:
     if product.pool_price is not None:
         return product.pool_price
     in_use = {
-        facts.tariff
-        for pod in registry.pods
-        if (facts := facts_at(registry, pod, at)) is not None
+        facts.tariff for pod in registry.pods if (facts := facts_at(registry, pod, at)) is not None
     }
     tariffs = [registry.tariffs[name] for name in sorted(in_use)]
     if not tariffs:
@@ -137,6 +153,10 @@ def open_community(registry: Registry, command: c.OpenCommunity) -> list[e.Event
         return refuse(Reason.COMMUNITY_OPEN, f"this is {registry.community.community}")
     if not is_id(command.community):
         return refuse(Reason.BAD_ID, f"community {command.community!r}")
+    if len(command.currency) != CURRENCY_LETTERS or not (
+        command.currency.isascii() and command.currency.isalpha() and command.currency.isupper()
+    ):
+        return refuse(Reason.BAD_VALUE, "a currency is three capital letters (ISO 4217)")
     if command.isp_us <= 0 or not 0 <= command.minor_digits <= MINOR_DIGITS_MAX:
         return refuse(Reason.BAD_VALUE, "isp_us is positive, minor_digits 0 to 9")
     delays = [run.after_us for run in command.runs]
@@ -212,7 +232,13 @@ def define_product(registry: Registry, command: c.DefineProduct) -> list[e.Event
     if product.price_min > product.price_max or product.quantity_max_wh <= 0:
         return refuse(Reason.BAD_VALUE, "price_min <= price_max, quantity_max_wh > 0")
     if product.opens_before_us <= product.closes_before_us or product.network_check_us < 0:
-        return refuse(Reason.BAD_VALUE, "the gate opens before it closes; the check is no time or more")
+        return refuse(
+            Reason.BAD_VALUE, "the gate opens before it closes; the check is not negative"
+        )
+    if (product.reference or 0) % product.price_tick or product.network_fee % product.price_tick:
+        return refuse(Reason.OFF_TICK, "reference and network_fee are multiples of price_tick")
+    if product.network_fee < 0:
+        return refuse(Reason.BAD_VALUE, "a network fee is not negative")
     first = registry.community.runs[0].after_us if registry.community is not None else 0
     if product.network_check_us - product.closes_before_us > registry.isp_us + first:
         return refuse(Reason.BAD_VALUE, "a delivery is cleared before its first settlement run")
@@ -260,7 +286,7 @@ def check_meter(meter: Meter) -> list[e.Event] | None:
 def register_pod(registry: Registry, command: c.RegisterPod) -> list[e.Event]:
     """Connect a pod. Whether its meter is new is for `metering` to say."""
     facts = command.facts
-    if not is_id(facts.pod):
+    if not is_id(facts.pod) or facts.pod in RESERVED:
         return refuse(Reason.BAD_ID, f"pod {facts.pod!r}")
     if facts.pod in registry.pods:
         return refuse(Reason.ALREADY_KNOWN, f"pod {facts.pod}; change its facts")

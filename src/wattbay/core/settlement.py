@@ -30,7 +30,6 @@ from wattbay.ids import PartyId, PodId, ProductId, RunName, ZoneId
 from wattbay.periods import Instant
 from wattbay.units import share
 
-
 Deal = e.Traded | ArchivedTrade
 """A trade as it happened, or as it was archived."""
 

@@ -10,7 +10,7 @@ from wattbay.core.events import Reason
 from wattbay.core.facts import NetworkLimit, Product, Role, Side, Tariff
 from wattbay.core.ledger import Ledger, account_at, available, hold
 from wattbay.core.market.product import gate_closes, gate_opens
-from wattbay.core.registry import Registry, facts_at, has_role, refuse
+from wattbay.core.registry import Registry, facts_at, facts_then, has_role, refuse
 from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.periods import Instant
 
@@ -98,9 +98,7 @@ def place(
     ]
 
 
-def _no_book(
-    registry: Registry, product: Product, delivery: Instant, at: Instant
-) -> list[e.Event]:
+def _no_book(registry: Registry, product: Product, delivery: Instant, at: Instant) -> list[e.Event]:
     """Say why a delivery has no book: never listed, or cleared."""
     if delivery % registry.isp_us == 0 and gate_closes(product, delivery) <= at:
         return refuse(Reason.GATE_CLOSED, "the gate of this delivery is closed")
@@ -125,9 +123,7 @@ def _form(product: Product, quantity_wh: int, limit: int | None) -> list[e.Event
     if limit is None:
         return None
     if not product.price_min <= limit <= product.price_max:
-        return refuse(
-            Reason.PRICE_LIMIT, f"{product.price_min} to {product.price_max} nano per Wh"
-        )
+        return refuse(Reason.PRICE_LIMIT, f"{product.price_min} to {product.price_max} nano per Wh")
     if limit % product.price_tick:
         return refuse(Reason.OFF_TICK, f"limits are multiples of {product.price_tick} nano per Wh")
     return None
@@ -149,9 +145,8 @@ def worst_case(
 
 def short_price(product: Product, tariff: Tariff) -> int:
     """Return the dearest price at which energy that was sold and not made is bought back."""
-    prices = [tariff.energy]
-    prices += [p for p in (product.single_price, product.short_price, product.pool_price) if p]
-    return max(prices)
+    named = [product.single_price, product.short_price, product.pool_price]
+    return max([tariff.energy, *(price for price in named if price is not None)])
 
 
 def find(market: Market, order: OrderId) -> tuple[ProductId, Instant, Book] | None:
@@ -176,13 +171,12 @@ def amend(
     if fault is not None:
         return fault
     order = book.orders[command.order]
-    facts = facts_at(registry, order.pod, delivery)
-    if facts is None:
-        return refuse(Reason.UNKNOWN_POD, f"pod {order.pod} at that delivery")
+    facts = facts_then(registry, order.pod, delivery)
     tariff = registry.tariffs[facts.tariff]
     at_risk = worst_case(product, tariff, order.side, command.quantity_wh, command.limit)
     left = available(registry, ledger, facts.party) + order.hold_nano
-    if at_risk > left:
+    # Who has nothing left may still risk less than before.
+    if at_risk > max(left, order.hold_nano):
         return refuse(Reason.NO_COLLATERAL, f"needs {at_risk}, available {left} nano")
     return [
         e.OrderAmended(
@@ -225,9 +219,7 @@ def curtail(registry: Registry, market: Market, command: c.CurtailOrder) -> list
     product = registry.products[name]
     if command.quantity_wh % product.energy_tick:
         return refuse(Reason.OFF_TICK, f"quantities are multiples of {product.energy_tick} Wh")
-    facts = facts_at(registry, order.pod, delivery)
-    if facts is None:
-        return refuse(Reason.UNKNOWN_POD, f"pod {order.pod} at that delivery")
+    facts = facts_then(registry, order.pod, delivery)
     tariff = registry.tariffs[facts.tariff]
     return [
         e.OrderCurtailed(

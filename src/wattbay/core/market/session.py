@@ -11,7 +11,7 @@ from wattbay.core.facts import NetworkLimit, Product, Side
 from wattbay.core.market.auction import Clearing, Orders, Rules, clear
 from wattbay.core.market.orders import Book, Market, Order, short_price
 from wattbay.core.market.product import check_ends, gate_closes
-from wattbay.core.registry import Registry, facts_at, refuse
+from wattbay.core.registry import Registry, facts_then, refuse
 from wattbay.ids import TradeId
 from wattbay.periods import Instant
 
@@ -30,9 +30,7 @@ def close_gate(
         return refuse(Reason.NOT_DUE, "gates close by the clock")
     checked = product.network_check_us > 0 and registry.grid_operators > 0
     clears_at = check_ends(product, command.delivery) if checked else None
-    return [
-        e.GateClosed(product=command.product, delivery=command.delivery, clears_at=clears_at)
-    ]
+    return [e.GateClosed(product=command.product, delivery=command.delivery, clears_at=clears_at)]
 
 
 def clear_auction(
@@ -117,9 +115,9 @@ def _trades(
     traded: list[e.Event] = []
     for number, (buy, sell, quantity, buy_price, sell_price) in enumerate(result.trades, first):
         seller = sells[sell]
-        facts = facts_at(registry, seller.pod, delivery)
+        tariff = registry.tariffs[facts_then(registry, seller.pod, delivery).tariff]
         # The seller has the money of the sale; what it may lose is buying the energy back.
-        risk = short_price(product, registry.tariffs[facts.tariff]) if facts is not None else 0
+        risk = short_price(product, tariff)
         traded.append(
             e.Traded(
                 trade=TradeId(number),
