@@ -163,6 +163,24 @@ def test_faults_name_line_and_column(tmp_path: Path) -> None:
     ]
 
 
+def test_faults_of_the_long_form_name_line_and_column(tmp_path: Path) -> None:
+    faults = refused(
+        tmp_path / "bad.csv",
+        "home,start,import_kwh,export_kwh\n"
+        "my home,2024-01-01T00:00Z,1,0\n"
+        "\n"
+        "a,2024-01-01T00:00Z,1\n"
+        "a,soon,1,0\n"
+        "a,2024-01-01T00:00Z,1,-1\n",
+    )
+    assert [fault.split(" (")[0] for fault in faults] == [
+        "bad.csv:2: column home: 'my home' is no identifier of a home",
+        "bad.csv:4: 3 cells, the header has 4",
+        "bad.csv:5: column start: 'soon' is no time; write 2024-05-01T00:30 or with Z",
+        "bad.csv:6: column export_kwh: -1 is out of range",
+    ]
+
+
 def test_periods_off_the_rest_and_twice_are_refused_once_a_line(tmp_path: Path) -> None:
     rows = [f"2024-01-01T{n // 2:02d}:{n % 2 * 30:02d},1,1" for n in range(48)]
     rows += ["2024-01-01T03:00,1,1", "2024-01-01T03:10,1,1"]
