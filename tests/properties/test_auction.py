@@ -157,8 +157,8 @@ def slow_clear(book: Book) -> Clearing:
     buy_fills = slow_fills(net, volume, rules.margin, 1)
     sell_fills = slow_fills(sells, volume, rules.margin, -1)
 
-    def own(limit: int | None, common: int) -> int:
-        return common if limit is None or rules.pricing is Pricing.UNIFORM else limit
+    def own(limit: int | None, clearing_price: int) -> int:
+        return clearing_price if limit is None or rules.pricing is Pricing.UNIFORM else limit
 
     trades: list[Match] = []
     keeps = buyers = sellers = 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -398,3 +399,9 @@ def test_result_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     file.write_text(a_document(), encoding="utf-8")
     with pytest.raises(AdapterError):
         clear_file(str(file), tmp_path / "none" / "result.json")
+
+
+def test_example_of_the_reference_clears_as_printed() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "market-file.md"
+    book, result = re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert json.loads(render(clear_document(book))) == json.loads(result)
