@@ -81,7 +81,7 @@ def clear_book(
         delivery=delivery,
         price=result.price,
         volume_wh=result.volume,
-        surplus_nano=result.surplus_buyers + result.surplus_sellers,
+        surplus_nano=result.surplus_buyers + result.surplus_sellers + result.market_keeps,
         surplus_maximum_nano=result.surplus_maximum,
     )
     trades = _trades(registry, market.next_trade, product, delivery, buys, sells, result)
