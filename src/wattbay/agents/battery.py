@@ -148,26 +148,23 @@ def bounds_of(store: Store, net_wh: list[float]) -> Bounds:
     -----
     Forecasts are doubted in opposite directions: see `DOUBT`.
     """
-    return Bounds(
-        _wanted_wh(store, net_wh, 1 + DOUBT, 1 - DOUBT),
-        _wanted_wh(store, net_wh, 1 - DOUBT, 1 + DOUBT),
-    )
-
-
-def _wanted_wh(store: Store, net_wh: list[float], demand: float, surplus: float) -> float:
-    """Return the least charge that serves all demand that the battery can serve. [Wh]
-
-    Walks back from the end: demand adds to what is wanted before it, surplus takes from it, each
-    weighted by how much it counts, and no more can be wanted than the battery holds.
-    """
-    wanted, most = 0.0, store.capacity_wh - store.reserve_wh
+    keep = fill = 0.0
+    most, energy_max = store.capacity_wh - store.reserve_wh, store.energy_max_wh
+    # Back from the end: demand adds to what is wanted before it, surplus takes from it.
     for net in reversed(net_wh):
         if net > 0:
-            wanted = max(wanted - surplus * min(net, store.energy_max_wh), 0.0)
+            refill = min(net, energy_max)
+            keep -= (1 - DOUBT) * refill
+            fill -= (1 + DOUBT) * refill
+            keep = max(keep, 0.0)
+            fill = max(fill, 0.0)
         else:
-            needed = demand * min(-net, store.energy_max_wh) / store.efficiency
-            wanted = min(wanted + needed, most)
-    return store.reserve_wh + wanted
+            needed = min(-net, energy_max) / store.efficiency
+            keep += (1 + DOUBT) * needed
+            fill += (1 - DOUBT) * needed
+            keep = min(keep, most)
+            fill = min(fill, most)
+    return Bounds(store.reserve_wh + keep, store.reserve_wh + fill)
 
 
 def _outlook(store: Store, ahead: Ahead, without: Alternatives) -> _Outlook:
@@ -274,9 +271,10 @@ class BatteryProsumer:
         chosen = plan(self._store, soc, solar, sight.ahead, self._without)
         own = chosen.charge_wh - chosen.discharge_wh
         flow = own + chosen.buy_wh - chosen.sell_wh
-        self._open[sight.delivery] = (sight.net_wh, flow)
+        net = sight.ahead.net_wh[0]
+        self._open[sight.delivery] = (net, flow)
         self._bounds[sight.delivery] = chosen.bounds
-        orders = self._desk.orders(sight.delivery, sight.net_wh - own)
+        orders = self._desk.orders(sight.delivery, net - own)
         if chosen.buy_wh:
             worth = int(chosen.buy_worth // 1)
             orders += self._desk.order(sight.delivery, Side.BUY, chosen.buy_wh, worth)
