@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from wattbay.core.commands import Command, SettlePeriod, SubmitReading
+from msgspec import structs
+
+from tests.builders import EVE
+from wattbay.core.commands import Command, OpenCommunity, SettlePeriod, SubmitReading
 from wattbay.core.events import (
     AuctionCleared,
     EnergyMetered,
@@ -17,11 +20,9 @@ from wattbay.core.events import (
     Traded,
 )
 from wattbay.core.exchange import Exchange
-from wattbay.core.facts import Receipt, Statement
+from wattbay.core.facts import Receipt, SettlementRun, Statement
 from wattbay.ids import MeterId, RunName
 from wattbay.periods import Instant
-
-from tests.builders import EVE
 
 E = TypeVar("E")
 
@@ -66,6 +67,17 @@ def lines(statement: Statement) -> dict[str, int]:
     return {line.component: line.amount_nano for line in statement.lines if line.amount_nano}
 
 
+def with_runs(commands: Iterable[Command], **after_us: int) -> list[Command]:
+    """Return commands that found a community with other settlement runs, named by keyword."""
+    runs = tuple(
+        SettlementRun(name=RunName(name), after_us=delay) for name, delay in after_us.items()
+    )
+    return [
+        structs.replace(command, runs=runs) if isinstance(command, OpenCommunity) else command
+        for command in commands
+    ]
+
+
 class Play:
     """An exchange and its instant. What falls due is done before what is asked."""
 
@@ -105,7 +117,7 @@ class Play:
         self.history += events
         return events
 
-    def read(  # noqa: PLR0917 - as a meter would tell it
+    def read(
         self,
         meter: str,
         measured_at: int,

@@ -141,12 +141,13 @@ def close_delivery(metering: Metering, delivery: Instant, isp_us: int) -> None:
         totals = pod.totals
         if len(totals) > 1 and totals[1].at <= end:
             _forget(metering, pod)
-        elif totals[0].at <= delivery and name in energies:
+        # The next known total may still lie before this delivery.
+        if totals[0].at <= delivery and name in energies:
             pod.final_import_wh += energies[name].import_wh
             pod.final_export_wh += energies[name].export_wh
-    old = Instant(end - WEEK)
-    for start in [start for start in metering.energy if start < old]:
-        del metering.energy[start]
+    old, energy = end - WEEK, metering.energy
+    while energy and (first := next(iter(energy))) < old:
+        del energy[first]
 
 
 def _forget(metering: Metering, pod: PodMetering) -> None:
