@@ -12,7 +12,6 @@ PARAMETERS_MAX = 7
 
 # What may be larger, and why: "path" for a file, "path::function" for a function.
 LARGER: dict[str, str] = {
-    "src/wattbay/core/exchange.py::_apply": "the dispatch of every event, a case each",
     "src/wattbay/adapters/mqtt/readings.py::encode": "the fields of a reading, all by keyword",
     "tests/independent/recompute.py": "one file that a stranger can read and carry away",
 }

@@ -6,13 +6,15 @@ accrues as a correction and stands on the next one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct, field
 
 from wattbay.core import events as e
 from wattbay.core.facts import PodFacts, Receipt, Statement, StatementLine
 from wattbay.core.ledger import account
-from wattbay.core.registry import Registry, facts_at, tax_ppm
-from wattbay.ids import PodId
+from wattbay.core.registry import Registry, facts_at, facts_then, tax_ppm
+from wattbay.ids import PodId, TariffId
 from wattbay.periods import Instant
 from wattbay.units import PPM, round_half_even
 
@@ -48,30 +50,36 @@ class Statements(Struct):
 
 
 def accrue(
-    statements: Statements, day: str, rate_ppm: int, receipt: Receipt, old: Receipt | None
+    statements: Statements,
+    registry: Registry,
+    delivery: Instant,
+    day: str,
+    events: Sequence[e.ReceiptIssued],
 ) -> None:
-    """Add a receipt to the month of its local day.
-
-    Parameters
-    ----------
-    rate_ppm
-        Rate of tax at the delivery. [ppm]
-    """
-    month = day[:MONTH_LETTERS]
+    """Add the receipts of a delivery to the month of its local day."""
+    month = month_of(day)
     late = month <= statements.closed
     book = statements.corrections if late else statements.accruals.setdefault(month, {})
-    name = f"{receipt.pod}/{receipt.party}"
-    accrual = book.get(name)
-    if accrual is None:
-        accrual = book[name] = Accrual()
-    taxable = receipt.taxable_nano - (0 if old is None else old.taxable_nano)
-    accrual.taxable[rate_ppm] = accrual.taxable.get(rate_ppm, 0) + taxable
-    if late:
-        accrual.corrections += receipt.total_nano - (0 if old is None else old.total_nano)
-        return
-    _add(accrual.components, receipt, 1)
-    if old is not None:
-        _add(accrual.components, old, -1)
+    rates: dict[TariffId, int] = {}
+    for event in events:
+        receipt, old = event.receipt, event.corrects
+        pod = receipt.pod
+        name = f"{pod}/{receipt.party}"
+        accrual = book.get(name)
+        if accrual is None:
+            accrual = book[name] = Accrual()
+        tariff = facts_then(registry, pod, delivery).tariff
+        rate = rates.get(tariff)
+        if rate is None:
+            rate = rates[tariff] = tax_ppm(registry.tariffs[tariff], delivery)
+        taxable = receipt.taxable_nano - (0 if old is None else old.taxable_nano)
+        accrual.taxable[rate] = accrual.taxable.get(rate, 0) + taxable
+        if late:
+            accrual.corrections += receipt.total_nano - (0 if old is None else old.total_nano)
+            continue
+        _add(accrual.components, receipt, 1)
+        if old is not None:
+            _add(accrual.components, old, -1)
 
 
 def _add(components: list[int], receipt: Receipt, sign: int) -> None:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from wattbay.errors import JournalError, ensure
+from wattbay.errors import JournalError, WattbayError, ensure
 from wattbay.kernel.codec import FORMAT, GENESIS, chain
 from wattbay.kernel.differences import difference_of_bytes
 
@@ -143,7 +143,7 @@ class SqliteJournal:
         self._db = self._connect()
         try:
             self._open(resume=resume)
-        except BaseException:
+        except WattbayError:
             self._db.close()
             raise
 

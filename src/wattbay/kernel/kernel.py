@@ -177,9 +177,7 @@ class Kernel:
         entry = Entry(self._seq, at, command, events)
         self._bytes.append(encode(entry))
         self._entries.append(entry)
-        apply = self.exchange.apply
-        for event in events:
-            apply(event)
+        self.exchange.apply_all(events)
         return entry
 
     def _write(self) -> None:

@@ -148,7 +148,8 @@ class Tables:
                 ]
             if type(event) is e.AuctionCleared:
                 cleared.append(event)
-            self._event(entry, event)
+            if type(event) is not e.ReadingAccepted:  # The commonest that no table shows.
+                self._event(entry, event)
         for auction in cleared:
             self._cleared(auction)
 
@@ -157,6 +158,8 @@ class Tables:
         match event:
             case e.EnergyMetered():
                 self._pending(event.delivery).energy[event.pod] = event
+            case e.ReceiptIssued():
+                self._receipt(event.receipt)
             case e.OrderPlaced():
                 self._orders.setdefault((event.product, event.delivery), {})[event.order] = (
                     _OrderRow(
@@ -168,8 +171,6 @@ class Tables:
                         event.limit,
                     )
                 )
-            case e.ReceiptIssued():
-                self._receipt(event.receipt)
             case e.Traded():
                 self._pending(event.delivery).trades[event.trade] = _TradeRow(entry.seq, event)
                 book = self._orders[event.product, event.delivery]

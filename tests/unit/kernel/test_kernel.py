@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -45,8 +46,8 @@ class Diary:
     def decide(self, command: Command, _at: Instant) -> list[Event]:
         return [Rejected(reason=Reason.NOT_DUE)] if isinstance(command, CloseGate) else []
 
-    def apply(self, _event: Event) -> None:
-        self.dues.pop(0)
+    def apply_all(self, events: Sequence[Event]) -> None:
+        del self.dues[: len(events)]
 
     def due(self) -> tuple[Instant, Command] | None:
         return self.dues[0] if self.dues else None
