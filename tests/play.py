@@ -112,8 +112,7 @@ class Play:
 
     def _enter(self, command: Command) -> list[Event]:
         events = self.exchange.decide(command, Instant(self.at))
-        for event in events:
-            self.exchange.apply(event)
+        self.exchange.apply_all(events)
         self.history += events
         return events
 
@@ -140,24 +139,27 @@ class Play:
             max(self.at, measured_at) if at is None else at,
         )
 
+    def step(self) -> tuple[int, Command, list[Event]]:
+        """Let the next thing happen that falls due; return its instant, it, and its events."""
+        due = self.exchange.due()
+        assert due is not None, "nothing falls due any more"
+        self.at = max(self.at, due[0])
+        return self.at, due[1], self._enter(due[1])
+
     def settle(self, delivery: int, run: str) -> list[Event]:
         """Let everything happen until a delivery is settled in a run; return that entry."""
         wanted = SettlePeriod(delivery=Instant(delivery), run=RunName(run))
-        while (due := self.exchange.due()) is not None:
-            self.at = max(self.at, due[0])
-            events = self._enter(due[1])
-            if due[1] == wanted:
+        while True:
+            _, command, events = self.step()
+            if command == wanted:
                 return events
-        raise AssertionError(f"{wanted} never falls due")
 
     def clear(self, delivery: int) -> list[Event]:
         """Let everything happen until a delivery is cleared; return that entry."""
-        while (due := self.exchange.due()) is not None:
-            self.at = max(self.at, due[0])
-            events = self._enter(due[1])
+        while True:
+            _, _, events = self.step()
             if any(done.delivery == delivery for done in of(AuctionCleared, events)):
                 return events
-        raise AssertionError(f"delivery {delivery} is never cleared")
 
     def trades(self) -> list[Traded]:
         """Return all trades so far."""
