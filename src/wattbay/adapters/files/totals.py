@@ -14,13 +14,12 @@ Total = int | float | str | bool | None | Mapping[str, "Total"]
 
 def totals(path: Path) -> dict[str, Total]:
     """Return the totals of a finished run. Energies in Wh, money in nano-currency, before tax."""
-    last = last_receipts(path)
     homes = per_home(path)
     saved = homes["saved_nano"]
     against_baseline = homes["saved_on_baseline_nano"]
     return {
         **_trading(path),
-        **_energy(last),
+        **_energy(path),
         "money_nano": {
             "total": _int(homes["total_nano"].sum()),
             "same_meters": _int(homes["same_meters_nano"].sum()),
@@ -38,51 +37,36 @@ def totals(path: Path) -> dict[str, Total]:
             "homes_better_off": int((against_baseline > 0).sum()),
             "homes_worse_off": int((against_baseline < 0).sum()),
         },
-        **_metering(path, last),
+        **_metering(path),
         "refusals": _counts(read_table(path, "refusals"), "reason"),
     }
 
 
-def last_receipts(path: Path) -> pl.DataFrame:
-    """Return the last version of every receipt."""
-    return (
-        read_table(path, "receipts")
-        .select(
-            "delivery_start",
-            "pod",
-            "version",
-            "import_wh",
-            "export_wh",
-            "bought_wh",
-            "delivered_in_wh",
-            "pooled_wh",
-            "residual_wh",
-            "deviation_wh",
-            "total_nano",
-            "same_meters_nano",
-        )
-        .sort("version", maintain_order=True)
-        .unique(["delivery_start", "pod"], keep="last", maintain_order=False)
-        .collect()
-    )
+def last_versions(path: Path, name: str) -> pl.LazyFrame:
+    """Return the rows of `receipts` or `meters` that no later version replaces, not read yet."""
+    table = read_table(path, name)
+    key = ["delivery_start", "pod", "version"]
+    # Corrections are few, so what they replace is struck out and the rest need not be sorted.
+    replaced = table.filter(pl.col("version") > 1).select(key).with_columns(pl.col("version") - 1)
+    return table.join(replaced, on=key, how="anti")
 
 
 def per_home(path: Path) -> pl.DataFrame:
     """Return what each home paid, and what it saved both ways. [nano-currency, before tax]"""
     homes = (
-        last_receipts(path)
+        last_versions(path, "receipts")
         .group_by("pod")
         .agg(pl.col("total_nano").sum(), pl.col("same_meters_nano").sum())
     )
-    baseline = read_table(path, "baseline").collect()
     return (
-        homes.join(baseline, on="pod", how="left")
+        homes.join(read_table(path, "baseline"), on="pod", how="left")
         .with_columns(
             saved_nano=pl.col("same_meters_nano") - pl.col("total_nano"),
             saved_on_baseline_nano=(pl.col("baseline_nano") - pl.col("baseline_charge_nano"))
             - (pl.col("total_nano") - pl.col("market_charge_nano")),
         )
         .sort("pod")
+        .collect(engine="streaming")
     )
 
 
@@ -120,37 +104,35 @@ def _trading(path: Path) -> dict[str, Total]:
     }
 
 
-def _energy(last: pl.DataFrame) -> dict[str, Total]:
-    """Return metered energies and what became of deviations."""
-    deviation = last["deviation_wh"]
-    return {
-        "import_wh": _int(last["import_wh"].sum()),
-        "export_wh": _int(last["export_wh"].sum()),
-        "deviation_absolute_wh": _int(deviation.abs().sum()),
-        "pooled_absolute_wh": _int(last["pooled_wh"].abs().sum()),
-        "residual_absolute_wh": _int(last["residual_wh"].abs().sum()),
-    }
-
-
-def _metering(path: Path, last: pl.DataFrame) -> dict[str, Total]:
-    """Return how well the receipts are founded."""
-    newest = (
-        read_table(path, "meters")
-        .select("delivery_start", "pod", "version", "quality")
-        .sort("version", maintain_order=True)
-        .unique(["delivery_start", "pod"], keep="last")
+def _energy(path: Path) -> dict[str, Total]:
+    """Return metered energies, what became of deviations, and how many receipts there are."""
+    found = (
+        last_versions(path, "receipts")
+        .select(
+            import_wh=pl.col("import_wh").sum(),
+            export_wh=pl.col("export_wh").sum(),
+            deviation_absolute_wh=pl.col("deviation_wh").abs().sum(),
+            pooled_absolute_wh=pl.col("pooled_wh").abs().sum(),
+            residual_absolute_wh=pl.col("residual_wh").abs().sum(),
+            receipts=pl.len(),
+            receipts_corrected=(pl.col("version") > 1).sum(),
+        )
+        .collect(engine="streaming")
     )
+    return {name: _int(found[name][0]) for name in found.columns}
+
+
+def _metering(path: Path) -> dict[str, Total]:
+    """Return how well the receipts are founded."""
     return {
-        "receipts": last.height,
-        "receipts_corrected": int((last["version"] > 1).sum()),
-        "quality": _counts(newest, "quality"),
+        "quality": _counts(last_versions(path, "meters"), "quality"),
         "runs": _counts(read_table(path, "meters"), "run"),
     }
 
 
 def _counts(table: pl.LazyFrame, column: str) -> dict[str, Total]:
     """Return how often each value occurs, by name."""
-    counted = table.group_by(column).len().sort(column).collect()
+    counted = table.group_by(column).len().sort(column).collect(engine="streaming")
     return dict(zip(counted[column].to_list(), counted["len"].to_list(), strict=True))
 
 
