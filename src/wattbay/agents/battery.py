@@ -150,20 +150,18 @@ def bounds_of(store: Store, net_wh: list[float]) -> Bounds:
     """
     keep = fill = 0.0
     most, energy_max = store.capacity_wh - store.reserve_wh, store.energy_max_wh
+    more, less = 1 + DOUBT, 1 - DOUBT
+    more_stored, less_stored = more / store.efficiency, less / store.efficiency
     # Back from the end: demand adds to what is wanted before it, surplus takes from it.
     for net in reversed(net_wh):
         if net > 0:
             refill = min(net, energy_max)
-            keep -= (1 - DOUBT) * refill
-            fill -= (1 + DOUBT) * refill
-            keep = max(keep, 0.0)
-            fill = max(fill, 0.0)
+            keep = max(keep - less * refill, 0.0)
+            fill = max(fill - more * refill, 0.0)
         else:
-            needed = min(-net, energy_max) / store.efficiency
-            keep += (1 + DOUBT) * needed
-            fill += (1 - DOUBT) * needed
-            keep = min(keep, most)
-            fill = min(fill, most)
+            needed = min(-net, energy_max)
+            keep = min(keep + more_stored * needed, most)
+            fill = min(fill + less_stored * needed, most)
     return Bounds(store.reserve_wh + keep, store.reserve_wh + fill)
 
 
