@@ -146,7 +146,7 @@ def _answer(head: Head) -> str:
     return (
         f'<div class="answer"><p>{escape(answer(head))}</p>'
         f'<ul class="figures">{cells}</ul></div>'
-        "<noscript><p class=note>Charts need a script; the tables below do not.</p></noscript>"
+        '<p id="still">Charts need a script to be drawn; the tables below do not.</p>'
     )
 
 

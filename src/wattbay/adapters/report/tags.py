@@ -77,7 +77,7 @@ def table(
     )
     body = "".join(_row(row, texts) for row in rows)
     return (
-        f'<div class=scroll tabindex=0 role=region aria-label="{escape(caption)}"><table>'
+        f'<div class=scroll tabindex=0 role=region aria-label="Table: {escape(caption)}"><table>'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )

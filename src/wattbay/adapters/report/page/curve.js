@@ -1,10 +1,11 @@
 // Supply and demand of one auction, and the way to choose it.
 
 /**
- * Return the corners of a curve: cumulated kWh and price, market orders at `edge`. A limit outside
+ * Return the corners of a curve: cumulated kWh and price, market orders at `edge`, and after the last
+ * order straight on to `end`, for more energy has no price. A limit outside
  * `bounds` is drawn on the bound, so that prices at which nobody trades do not flatten the rest.
  */
-function corners([limits, quantities], edge, bounds, scale) {
+function corners([limits, quantities], edge, end, bounds, scale) {
   const points = [];
   let sum = 0;
   limits.forEach((limit, i) => {
@@ -13,6 +14,7 @@ function corners([limits, quantities], edge, bounds, scale) {
     sum += quantities[i] / 1000;
     points.push([sum, price]);
   });
+  if (points.length) points.push([sum, end]);
   return points;
 }
 
@@ -143,8 +145,8 @@ function curve(host, { auctions, purse, range }) {
     const scale = linear(bounds[0], bounds[1], bottom, top);
     const x = (kwh) => left + (Math.min(kwh, reach) / reach) * (right - left);
     const root = picture(w, height);
-    const demand = corners(bids, bounds[1], bounds, purse.scale);
-    const supply = corners(offers, bounds[0], bounds, purse.scale);
+    const demand = corners(bids, bounds[1], bounds[0], bounds, purse.scale);
+    const supply = corners(offers, bounds[0], bounds[1], bounds, purse.scale);
     grid(root, scale, left, right, 5);
     const marks = ticks(0, reach, Math.max(3, Math.floor((right - left) / 110)));
     for (const value of marks.values) {

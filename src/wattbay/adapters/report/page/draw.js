@@ -99,7 +99,7 @@ function table(caption, heads, rows, texts = 1) {
   }
   return html(
     'div',
-    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `Table: ${caption}` },
     html('table', {}, html('caption', {}, caption), html('thead', {}, head), body),
   );
 }
