@@ -17,8 +17,9 @@ from wattbay.core.facts import Meter, PodFacts, Quality
 from wattbay.ids import MeterId, PodId
 from wattbay.periods import WEEK, Instant
 
-READINGS_REMEMBERED_MAX = 20_000
-"""Readings of one meter that can still be told from their repetition."""
+READINGS_REMEMBERED_MAX = 1_000
+"""Readings of one meter whose boot and seq are known. What repeats an older one is refused, too:
+the register at its boundary is known, or its delivery is final."""
 
 
 class Total(Struct, frozen=True, gc=False):
