@@ -192,7 +192,7 @@ def _reading_accepted(state: State, event: e.ReadingAccepted) -> None:
 
 
 def _energy_metered(state: State, event: e.EnergyMetered) -> None:
-    ledger.post(state.ledger, ledger.metered(event))
+    ledger.take_up(state.ledger, event)
     meters.meter_energy(state.metering, event)
     dl.learnt(state.deliveries, event.delivery)
 

@@ -258,6 +258,18 @@ def post(ledger: Ledger, moves: list[Posting]) -> None:
         balances[credit] = balances.get(credit, 0) - amount
 
 
+def take_up(ledger: Ledger, event: e.EnergyMetered) -> None:
+    """Post metered energy: the balances that `metered` leads to, with each account touched once."""
+    energy = ledger.energy.get(event.delivery)
+    if energy is None:
+        energy = ledger.energy[event.delivery] = {}
+    before_wh = event.before_export_wh - event.before_import_wh
+    net_wh = event.export_wh - event.import_wh - before_wh
+    pod = event.pod
+    energy[pod] = energy.get(pod, 0) + net_wh
+    energy["grid"] = energy.get("grid", 0) - net_wh
+
+
 def charge(
     ledger: Ledger, registry: Registry, delivery: Instant, events: Sequence[e.ReceiptIssued]
 ) -> None:

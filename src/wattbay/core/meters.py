@@ -124,7 +124,10 @@ def exchanged(metering: Metering, event: e.MeterExchanged) -> None:
 
 def meter_energy(metering: Metering, event: EnergyMetered) -> None:
     """Keep the energy of a period."""
-    metering.energy.setdefault(event.delivery, {})[event.pod] = event
+    energies = metering.energy.get(event.delivery)
+    if energies is None:
+        energies = metering.energy[event.delivery] = {}
+    energies[event.pod] = event
     if event.delivery < metering.final_until:
         pod = metering.pods[event.pod]
         if pod.totals[0].at <= event.delivery:  # A correction inside a gap that is still open.
