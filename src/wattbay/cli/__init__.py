@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from wattbay.cli.show import app as show
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -192,6 +194,9 @@ def doctor(as_json: AsJson = False) -> None:
     from wattbay.cli.doctor import report
 
     raise typer.Exit(report(Path.cwd(), as_json=as_json))
+
+
+app.add_typer(show, name="show")
 
 
 def main() -> None:
