@@ -21,12 +21,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Local energy markets, from a signed meter reading to a receipt.
 
+    \b
     First steps:
-
-      wattbay scenarios                         what can be simulated
-      wattbay run street                        6 homes, 2 days, everything that can go wrong
-      wattbay show runs/street pod h01          one home's week, in words
-      wattbay verify runs/street                recompute every decision and signature
+      wattbay scenarios                   what can be simulated
+      wattbay run street                  6 homes, 2 days, all that can go wrong
+      wattbay show runs/street pod h01    one home's days, in words
+      wattbay verify runs/street          every decision and signature, again
     """,
     epilog="Every command has its own --help with examples.",
 )
@@ -73,12 +73,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Simulate a community: trade, meter, settle, and write a report.
 
+    \b
     Examples:
-
-      wattbay run london-week                   60 London homes for a week, in runs/london-week
-
+      wattbay run london-week             60 homes, a week: runs/london-week
       wattbay run london-week --days 1 --pods 600 --out runs/large
-
       wattbay run street --force --csv
     """
     from wattbay.cli.run import run_scenario
@@ -119,10 +117,9 @@ def new(
     Two forms of CSV are read: `home,start,import_kwh[,export_kwh]`, one row a reading, or
     `start,home1,home2,...`, one column a home, in kWh a period.
 
+    \b
     Example:
-
       wattbay new my-street --meters meters.csv --timezone Europe/London
-
       wattbay run my-street
     """
     from wattbay.cli.run import new_from_meters
@@ -143,10 +140,11 @@ def clear(
     Exit status 0: cleared (orders that the market refuses stand under `rejected`); 2: the
     document is malformed, every fault is listed and nothing was cleared.
 
+    \b
     Example:
-
-      echo '{"mechanism": "call_auction", "orders": [{"id": 1, "side": "buy", "limit": 9,
-      "quantity": 2}, {"id": 2, "side": "sell", "limit": 5, "quantity": 3}]}' | wattbay clear -
+      echo '{"mechanism": "call_auction", "orders": [
+        {"id": 1, "side": "buy", "limit": 9, "quantity": 2},
+        {"id": 2, "side": "sell", "limit": 5, "quantity": 3}]}' | wattbay clear - --pretty
     """
     from wattbay.adapters.market_file import clear_file
 

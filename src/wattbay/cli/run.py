@@ -19,11 +19,10 @@ from rich.table import Table
 
 from wattbay.adapters.files.totals import Total
 from wattbay.assembly import SimulatedRun
+from wattbay.cli.show.figures import Purse, kwh
 from wattbay.simulation.new import new_scenario
 from wattbay.simulation.scenario import load_scenario, scenarios
-from wattbay.units import NANO, NANO_PER_WH_IN_CENT_PER_KWH
-
-WH_PER_KWH = 1_000
+from wattbay.units import round_half_even
 
 
 def run_scenario(  # noqa: PLR0913 - one keyword an option
@@ -60,7 +59,8 @@ def run_scenario(  # noqa: PLR0913 - one keyword an option
     if as_json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
         return
-    Console().print(summary_table(summary, scenario.currency))
+    purse = Purse(scenario.currency, scenario.minor_digits)
+    Console().print(summary_table(summary, purse))
     print(f"report  {folder / 'report.html'}")
     print(f"verify  wattbay verify {folder}")
     print(f"head    {summary['journal_head']}")
@@ -81,50 +81,50 @@ def _bar(console: Console, *, quiet: bool) -> Progress:
     )
 
 
-def summary_table(summary: dict[str, Total], currency: str) -> Table:
-    """Return what a run came to, for a terminal."""
+def summary_table(summary: dict[str, Total], purse: Purse) -> Table:
+    """Return what a run came to, for a terminal of 80 columns."""
     totals = _mapping(summary["totals"])
     money, baseline = _mapping(totals["money_nano"]), _mapping(totals["on_baseline"])
-    price = _mapping(totals["price_nano_per_wh"])
-    quality = _mapping(totals["quality"])
-    machine = _mapping(summary["machine"])
-    table = Table(title=None, show_header=False, box=None, pad_edge=False)
+    price, machine = _mapping(totals["price_nano_per_wh"]), _mapping(summary["machine"])
+    table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
-
-    def row(name: str, value: str, remark: str = "") -> None:
-        table.add_row(name, value, remark)
-
-    row("traded", _kwh(totals["traded_wh"]), f"{totals['trades']:,} trades")
-    row("of it delivered", _kwh(totals["delivered_wh"]))
-    row("price", _cents(price["mean"]), f"from {_cents(price['low'])} to {_cents(price['high'])}")
-    surplus = _number(totals["surplus_nano"]) / max(1.0, _number(totals["surplus_maximum_nano"]))
-    row("surplus", f"{surplus:.1%}", "of the largest possible")
-    row("drawn / injected", f"{_kwh(totals['import_wh'])} / {_kwh(totals['export_wh'])}")
-    row("saved in all", _money(money["saved"], currency), "against the same meters, no market")
-    row(
-        "saved per home",
-        _money(money["saved_median_home"], currency),
-        f"worst {_money(money['saved_worst_home'], currency)},"
-        f" best {_money(money['saved_best_home'], currency)}",
+    low, high = _price(purse, price["low"]), _price(purse, price["high"])
+    share = _int(totals["surplus_nano"]) / max(1, _int(totals["surplus_maximum_nano"]))
+    worst = _money(purse, money["saved_worst_home"])
+    best = _money(purse, money["saved_best_home"])
+    peak = f"{machine['peak_memory_mb']:.0f} MB"
+    rows = (
+        ("traded", kwh(_int(totals["traded_wh"])), f"{totals['trades']:,} trades"),
+        ("of it delivered", kwh(_int(totals["delivered_wh"])), ""),
+        ("mean price", _mean(purse, price["mean"]), f"{low} to {high}"),
+        ("surplus", f"{share:.1%}", "of the largest possible"),
+        ("drawn", kwh(_int(totals["import_wh"])), "from the grid"),
+        ("fed in", kwh(_int(totals["export_wh"])), "to the grid"),
+        ("saved in all", _money(purse, money["saved"]), "with the same meters"),
+        ("  median home", _money(purse, money["saved_median_home"]), f"{worst} to {best}"),
+        ("  better off", f"{totals['homes_better_off']:,}", f"{totals['homes_worse_off']} worse"),
+        ("saved in all", _money(purse, baseline["saved_nano"]), "against a life without market"),
+        (
+            "  better off",
+            f"{baseline['homes_better_off']:,}",
+            f"{baseline['homes_worse_off']} worse",
+        ),
+        (
+            "receipts",
+            f"{totals['receipts']:,}",
+            f"{totals['receipts_corrected']:,} corrected later",
+        ),
+        ("entries", f"{summary['entries']:,}", "every watt-hour and every cent conserved"),
+        (
+            "CPU time",
+            f"{machine['cpu_seconds']:.1f} s",
+            f"{machine['cpu_ms_per_home_day']:.1f} ms a home-day, {peak} at most",
+        ),
     )
-    row("homes better off", f"{totals['homes_better_off']:,}", f"worse {totals['homes_worse_off']}")
-    row(
-        "against no market",
-        _money(baseline["saved_nano"], currency),
-        f"batteries on self-consumption; better {baseline['homes_better_off']},"
-        f" worse {baseline['homes_worse_off']}",
-    )
-    row("receipts", f"{totals['receipts']:,}", f"{totals['receipts_corrected']:,} corrected later")
-    row("readings", ", ".join(f"{count:,} {name}" for name, count in quality.items()))
-    row("entries", f"{summary['entries']:,}", "every watt-hour and every cent conserved")
-    row(
-        "CPU",
-        f"{_number(machine['cpu_seconds']):.1f} s",
-        f"{_number(machine['cpu_ms_per_home_day']):.1f} ms a home-day,"
-        f" {_number(machine['peak_memory_mb']):.0f} MB at most",
-    )
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
@@ -132,23 +132,20 @@ def _mapping(value: Total) -> dict[str, Total]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-def _number(value: Total) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+def _int(value: Total) -> int:
+    return value if isinstance(value, int) else 0
 
 
-def _kwh(value: Total) -> str:
-    return f"{_number(value) / WH_PER_KWH:,.1f} kWh"
+def _price(purse: Purse, value: Total) -> str:
+    return "none" if value is None else purse.price(_int(value))
 
 
-def _cents(value: Total) -> str:
-    if value is None:
-        return "none"
-    return f"{_number(value) / NANO_PER_WH_IN_CENT_PER_KWH:.3f} c/kWh"
+def _mean(purse: Purse, value: Total) -> str:
+    return "none" if value is None else purse.mean_price(_int(value), 1)
 
 
-def _money(value: Total, currency: str) -> str:
-    amount = round(_number(value) / NANO, 2)
-    return f"{amount + 0.0:,.2f} {currency}"
+def _money(purse: Purse, value: Total) -> str:
+    return purse.payable(round_half_even(_int(value), purse.nano_per_minor))
 
 
 def list_scenarios(*, as_json: bool) -> None:
