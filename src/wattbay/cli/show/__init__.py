@@ -47,11 +47,27 @@ def _opened(context: typer.Context) -> Run:
     return Run(Path(params["run"]))
 
 
+def _run_first(run: Path) -> Path:
+    """Say so where the run folder does not stand first."""
+    kinds = [
+        str(command.callback.__name__)
+        for command in app.registered_commands
+        if command.callback is not None
+    ]
+    if str(run) in kinds and not run.is_dir():
+        msg = f"the run folder comes first: wattbay show runs/street {run} ..."
+        raise typer.BadParameter(msg)
+    return run
+
+
 @app.callback(invoke_without_command=True)
 def show(
     context: typer.Context,
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/street.")
+        Path,
+        typer.Argument(
+            metavar="RUN", help="The folder of a run, such as runs/street.", callback=_run_first
+        ),
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="The overview for a program; stands before RUN.")

@@ -6,7 +6,9 @@ left over, then pressure, then the reference or the middle.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_right
+from itertools import accumulate
+from typing import NamedTuple, Self
 
 from wattbay.cli.show.figures import Purse, counted, wh
 from wattbay.cli.show.rows import OrderRow
@@ -41,16 +43,53 @@ class Book(NamedTuple):
             return None
         return self.price + self.fee if side == "buy" else self.price
 
-    def at_price(self, price: int) -> tuple[int, int]:
-        """Return what is bid for, and what is offered, at a price of the sellers. [Wh]"""
-        wanted = offered = 0
-        for order in self.orders:
-            limit = order.limit_nano_per_wh
-            if order.side == "buy":
-                wanted += order.quantity_wh if limit is None or limit - self.fee >= price else 0
-            else:
-                offered += order.quantity_wh if limit is None or limit <= price else 0
-        return wanted, offered
+    def curves(self) -> Curves:
+        """Return demand and supply, in the sellers' terms."""
+        bids = [(o.limit_nano_per_wh, o.quantity_wh) for o in self.orders if o.side == "buy"]
+        offers = [(o.limit_nano_per_wh, o.quantity_wh) for o in self.orders if o.side != "buy"]
+        named = [(-(limit - self.fee), energy) for limit, energy in bids if limit is not None]
+        return Curves(
+            _Curve.of(named, sum(energy for limit, energy in bids if limit is None)),
+            _Curve.of(
+                [(limit, energy) for limit, energy in offers if limit is not None],
+                sum(energy for limit, energy in offers if limit is None),
+            ),
+        )
+
+
+class _Curve(NamedTuple):
+    """One side: what it trades up to each limit. Bids stand with the opposite sign."""
+
+    limits: list[int]
+    """Ascending. [nano-currency per Wh]"""
+    sums: list[int]
+    """What the first 0, 1, 2, ... and all without a limit want together. [Wh]"""
+
+    @classmethod
+    def of(cls, orders: list[tuple[int, int]], without_limit: int) -> Self:
+        """Make the curve of orders, given as limit and energy."""
+        line = sorted(orders)
+        sums = accumulate((energy for _, energy in line), initial=without_limit)
+        return cls([limit for limit, _ in line], list(sums))
+
+    def at(self, limit: int) -> int:
+        """Return what is wanted at a limit or better. [Wh]"""
+        return self.sums[bisect_right(self.limits, limit)]
+
+
+class Curves(NamedTuple):
+    """Demand and supply of an auction, by the price that sellers get."""
+
+    demand: _Curve
+    supply: _Curve
+
+    def at(self, price: int) -> tuple[int, int]:
+        """Return what is bid for, and what is offered, at a price. [Wh]"""
+        return self.demand.at(-price), self.supply.at(price)
+
+    def prices(self) -> list[int]:
+        """Return every price that a limit names, ascending. [nano-currency per Wh]"""
+        return sorted({*(-limit for limit in self.demand.limits), *self.supply.limits})
 
 
 class Choice(NamedTuple):
@@ -75,17 +114,13 @@ class Choice(NamedTuple):
 
 def choose(book: Book) -> Choice | None:
     """Return how the rule chooses among the limits present; None where none of them trades."""
-    limits = {
-        order.limit_nano_per_wh - (book.fee if order.side == "buy" else 0)
-        for order in book.orders
-        if order.limit_nano_per_wh is not None
-    }
-    volumes = {price: min(book.at_price(price)) for price in sorted(limits)}
+    curves = book.curves()
+    volumes = {price: min(curves.at(price)) for price in curves.prices()}
     volume = max(volumes.values(), default=0)
     if volume == 0:
         return None
     most = [price for price, traded in volumes.items() if traded == volume]
-    left = {price: book.at_price(price)[1] - book.at_price(price)[0] for price in most}
+    left = {price: offered - wanted for price in most for wanted, offered in [curves.at(price)]}
     least = min(map(abs, left.values()))
     best = [price for price in most if abs(left[price]) == least]
     low, high = best[0], best[-1]
@@ -98,7 +133,7 @@ def why_price(book: Book, purse: Purse) -> list[str]:
     if book.price is None:
         return [why_nothing(book, purse)]
     choice = choose(book)
-    wanted, offered = book.at_price(book.price)
+    wanted, offered = book.curves().at(book.price)
     at = purse.price(book.price)
     so = f"so {wh(min(wanted, offered))} changed hands."
     said = [f"At {at} {wh(wanted)} were bid for and {wh(offered)} offered, {so}"]

@@ -18,6 +18,8 @@ from wattbay.periods import Instant, to_text
 
 GROUP_HOMES_MIN = 5
 """What is given to others shows no group of fewer homes."""
+ROWS_SHOWN_MAX = 60
+"""Of a side with more orders only those about the margin are shown; --json has them all."""
 
 
 class Level(Struct, frozen=True):
@@ -226,7 +228,6 @@ def _add_orders(shown: Page, run: Run, told: Told) -> None:
         if not levels:
             continue
         shown.head(name)
-        price = told.price_nano_per_wh
         rows = [
             (
                 f"{level.homes} homes" if is_shared else level.pod,
@@ -234,10 +235,11 @@ def _add_orders(shown: Page, run: Run, told: Told) -> None:
                 _limits(run, level),
                 f"{level.quantity_wh:,}",
                 f"{level.filled_wh:,}",
-                _mark(level, price),
+                _mark(level, told.price_nano_per_wh),
             )
             for level in levels
         ]
+        margin = sum(level.filled_wh > 0 for level in levels)
         heads = (
             "homes" if is_shared else "home",
             "" if is_shared else "order",
@@ -246,13 +248,28 @@ def _add_orders(shown: Page, run: Run, told: Told) -> None:
             "traded, Wh",
             "",
         )
-        shown.table(heads, rows, words=(0, 5))
+        shown.table(heads, _about(rows, margin), words=(0, 5))
     if told.not_auctioned:
         parts = [
             f"{count} {ORDER_STATES.get(state, state)}"
             for state, count in told.not_auctioned.items()
         ]
         shown.say(f"Not in the auction: {listed(parts)}.")
+
+
+def _about(rows: Sequence[tuple[str, ...]], margin: int) -> Sequence[tuple[str, ...]]:
+    """Leave out what is far from the margin, where there are too many rows to read."""
+    if len(rows) <= ROWS_SHOWN_MAX:
+        return rows
+    half = ROWS_SHOWN_MAX // 2
+    first = min(max(0, margin - half), len(rows) - ROWS_SHOWN_MAX)
+    last = first + ROWS_SHOWN_MAX
+    above, below = first, len(rows) - last
+
+    def more(count: int) -> list[tuple[str, ...]]:
+        return [(f"{count:,} more", "", "", "", "", "")] if count else []
+
+    return [*more(above), *rows[first:last], *more(below)]
 
 
 def _limits(run: Run, level: Level) -> str:

@@ -186,4 +186,6 @@ def _result(run: Run, told: Told) -> str:
         of = "" if order.state == "filled" else f" of {wh(order.quantity_wh)}"
         at = "" if price is None else f" at {run.purse.price(price)}"
         return f"It was {state}: {wh(order.filled_wh)}{of} {verb}{at}."
-    return f"It was {state}."
+    return (
+        f"It was {state}, and changed nothing." if order.state == "rejected" else f"It was {state}."
+    )

@@ -157,7 +157,7 @@ ORDER_STATES: Mapping[str, str] = MappingProxyType(
         "expired": "not filled",
         "cancelled": "cancelled before the auction",
         "curtailed": "taken out by the grid operator",
-        "rejected": "refused, and changed nothing",
+        "rejected": "refused",
         "open": "still open when the run ended",
     }
 )

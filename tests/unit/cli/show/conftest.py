@@ -78,6 +78,8 @@ class Shown(NamedTuple):
     """What a command printed and how it ended."""
 
     output: str
+    errors: str
+    """What it printed on standard error, as one line."""
     status: int
     error: BaseException | None
 
@@ -98,7 +100,8 @@ def show() -> Show:
         environment = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
         result = CliRunner().invoke(app, [str(word) for word in words], env=environment)
         error = result.exception if not isinstance(result.exception, SystemExit) else None
-        return Shown(result.stdout, result.exit_code, error)
+        errors = " ".join(result.stderr.replace("│", "").split())
+        return Shown(result.stdout, errors, result.exit_code, error)
 
     return run
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+from tests.made_run import MadeRun, make_run
 from tests.unit.cli.show.conftest import Show
 
 FIRST = "2013-06-10T00:00"
@@ -17,7 +19,7 @@ def test_a_price_is_explained_by_the_orders_that_made_it(village: Path, show: Sh
         "At each of these more was bid for than offered, so the highest of them counts.",
         "h01 14 9.000 300 200 part: at the margin",
         "h02 15 6.000 400 400 all",
-        "Not in the auction: 1 refused",
+        "Not in the auction: 1 refused.",
         "gained 1.200 p: the most that any rule could have reached.",
     ):
         assert sentence in said
@@ -72,3 +74,11 @@ def test_json_bears_both_sides_of_the_book(village: Path, show: Show) -> None:
     assert fills == [("buy", 200), ("buy", 200), ("buy", 0), ("sell", 400)]
     assert told["imbalances_wh"] == {"supplier": -80}
     assert told["short_wh"] - told["pooled_wh"] == 80
+
+
+def test_a_long_book_is_shown_about_its_margin(tmp_path: Path, show: Show) -> None:
+    run = make_run(tmp_path / "town", MadeRun(homes=400, days=1))
+    said = show(run, "delivery", "2013-06-10T12:00")
+    assert len(said.output.splitlines()) < 170
+    assert re.search(r"\d+ more", said.words)
+    assert "at the margin" in said.words

@@ -110,3 +110,12 @@ def test_a_file_that_is_missing_is_named(
     error = show(bare, "receipt", "h01", "2013-06-10T00:00").error
     assert isinstance(error, AdapterError)
     assert name in str(error)
+
+
+@pytest.mark.parametrize("words", [("receipt", "runs/street", "h01"), ("receipt", "--help")])
+def test_a_run_that_does_not_stand_first_is_answered_with_the_order(
+    show: Show, words: tuple[str, ...]
+) -> None:
+    answer = show(*words)
+    assert answer.status == 2
+    assert "the run folder comes first" in answer.errors
