@@ -362,84 +362,53 @@ class _Town:
 
     def documents(self, first: datetime, last: datetime) -> dict[str, object]:
         since, until = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in (first, last))
-        tariff = {
-            "energy": ENERGY,
-            "network_regional": REGIONAL,
-            "network_local": {
-                f"{a}>{b}": LOCAL for a in ("north", "south") for b in ("north", "south")
-            },
-            "levy": LEVY,
-            "export": EXPORT,
-            "service": 0,
-            "standing_nano_per_day": 150_000_000,
-            "tax": [{"since": since, "ppm": 50_000}],
-        }
-        facts = [
-            {
-                "since": since,
-                "party": f"p-{p}",
-                "zone": z,
-                "supplier": "supplier-1",
-                "brp": f"brp-{1 + i % 2}",
-                "tariff": "flat",
-            }
-            for i, (p, z) in enumerate(zip(self.pods, self.zones, strict=True))
-        ]
+        scenario = {
+            "id": "made-week", "title": "A made-up street",
+            "description": "Homes that exist only to try the report.",
+            "time_zone": self.made.zone_name, "currency": "GBP", "minor_digits": 2,
+            "start": since, "end": until, "days": self.made.days, "isp_minutes": 30,
+            "seed": self.made.seed, "attribution": ["Made by chance; no home is real."],
+        }  # fmt: skip
+        homes = zip(self.pods, self.zones, self.kwp, self.battery_wh, strict=True)
+        pods = [
+            {"pod": p, "party": f"p-{p}", "zone": z, "pv_kwp": float(k), "battery_wh": int(b),
+             "strategy": "truthful"}
+            for p, z, k, b in homes
+        ]  # fmt: skip
+        summary = {
+            "format": 1, "scenario": "made-week", "seed": self.made.seed, "pods": self.made.homes,
+            "days": self.made.days, "journal_head": "5f" * 32, "entries": 12_345,
+            "totals": {"refused_at_wire": {"bad signature": 2}}, "machine": {},
+        }  # fmt: skip
         return {
-            "scenario": {
-                "id": "made-week",
-                "title": "A made-up street",
-                "description": "Homes that exist only to try the report.",
-                "time_zone": self.made.zone_name,
-                "currency": "GBP",
-                "minor_digits": 2,
-                "start": since,
-                "end": until,
-                "days": self.made.days,
-                "isp_minutes": 30,
-                "seed": self.made.seed,
-                "attribution": ["Made by chance; no home is real."],
-            },
-            "pods": [
-                {
-                    "pod": p,
-                    "party": f"p-{p}",
-                    "zone": z,
-                    "pv_kwp": float(k),
-                    "battery_wh": int(b),
-                    "strategy": "truthful",
-                }
-                for p, z, k, b in zip(self.pods, self.zones, self.kwp, self.battery_wh, strict=True)
-            ],
-            "tariffs": {
-                "format": 1,
-                "currency": "GBP",
-                "minor_digits": 2,
-                "isp_minutes": 30,
-                "settlement": {
-                    "deviations": "pooled",
-                    "pool_price": None,
-                    "single_price": None,
-                    "short_price": None,
-                    "long_price": None,
-                    "netting": "none",
-                    "price_tick": 10,
-                },
-                "tariffs": {"flat": tariff},
-                "pods": {p: [f] for p, f in zip(self.pods, facts, strict=True)},
-            },
-            "summary": {
-                "format": 1,
-                "scenario": "made-week",
-                "seed": self.made.seed,
-                "pods": self.made.homes,
-                "days": self.made.days,
-                "journal_head": "5f" * 32,
-                "entries": 12_345,
-                "totals": {},
-                "machine": {},
-            },
+            "scenario": scenario,
+            "pods": pods,
+            "tariffs": self._tariffs(since),
+            "summary": summary,
         }
+
+    def _tariffs(self, since: str) -> dict[str, object]:
+        zones = ("north", "south")
+        tariff = {
+            "energy": ENERGY, "network_regional": REGIONAL,
+            "network_local": {f"{a}>{b}": LOCAL for a in zones for b in zones},
+            "levy": LEVY, "export": EXPORT, "service": 0, "standing_nano_per_day": 150_000_000,
+            "tax": [{"since": since, "ppm": 50_000}],
+        }  # fmt: skip
+        facts = [
+            {"since": since, "party": f"p-{p}", "zone": z, "supplier": "supplier-1",
+             "brp": f"brp-{1 + i % 2}", "tariff": "flat"}
+            for i, (p, z) in enumerate(zip(self.pods, self.zones, strict=True))
+        ]  # fmt: skip
+        settlement = {
+            "deviations": "pooled", "pool_price": None, "single_price": None, "short_price": None,
+            "long_price": None, "netting": "none", "price_tick": 10,
+        }  # fmt: skip
+        return {
+            "format": 1, "currency": "GBP", "minor_digits": 2, "isp_minutes": 30,
+            "settlement": settlement, "tariffs": {"flat": tariff},
+            "pods": {p: [f] for p, f in zip(self.pods, facts, strict=True)},
+        }  # fmt: skip
 
 
 def _pool(deviation: Ints) -> Ints:

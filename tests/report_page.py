@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+import re
+from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 
-@dataclass
+@dataclass(frozen=True)
 class Table:
     """What stands in a table, cell by cell; `exact` where a cell keeps an unrounded number."""
 
-    caption: str = ""
-    heads: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    exact: list[list[int | None]] = field(default_factory=list)
-    scopes: list[str | None] = field(default_factory=list)
+    caption: str
+    heads: list[str]
+    rows: list[list[str]]
+    exact: list[list[int | None]]
+    scopes: list[str | None]
     """Of every heading."""
 
     def column(self, head: str) -> list[str]:
@@ -30,59 +31,46 @@ class Table:
         return [row[at] for row in self.exact]
 
 
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables: list[Table] = []
-        self.inside: str | None = None
-        self.words: list[str] = []
-        self.in_head = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        match tag:
-            case "table":
-                self.tables.append(Table())
-            case "thead":
-                self.in_head = True
-            case "tr" if not self.in_head:
-                self.tables[-1].rows.append([])
-                self.tables[-1].exact.append([])
-            case "th" | "td" | "caption":
-                self.inside, self.words = tag, []
-                if tag == "th":
-                    self.tables[-1].scopes.append(given.get("scope"))
-                if tag != "caption" and not self.in_head:
-                    self.tables[-1].exact[-1].append(None)
-            case "data":
-                self.tables[-1].exact[-1][-1] = int(given["value"] or "")
-            case _:
-                pass
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.words.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "thead":
-            self.in_head = False
-        if tag != self.inside:
-            return
-        text, table = "".join(self.words), self.tables[-1]
-        if tag == "caption":
-            table.caption = text
-        elif self.in_head:
-            table.heads.append(text)
-        else:
-            table.rows[-1].append(text)
-        self.inside = None
-
-
 def tables(page: str) -> dict[str, Table]:
     """Return the tables of a page by caption."""
-    reader = _Reader()
-    reader.feed(page)
-    return {table.caption: table for table in reader.tables}
+    found = [read_table(text) for text in re.findall(r"<table>(.*?)</table>", page)]
+    return {table.caption: table for table in found}
+
+
+def read_table(text: str) -> Table:
+    """Read the inside of a table element, as the report writes it."""
+    caption = re.search(r"<caption>(.*?)</caption>", text)
+    assert caption, "a table says what it holds"
+    head, *rows = [cells(row) for row in re.findall(r"<tr>(.*?)</tr>", text)]
+    return Table(
+        caption=words(caption[1]),
+        heads=[words(cell) for cell in head],
+        rows=[[words(cell) for cell in row] for row in rows],
+        exact=[[exact(cell) for cell in row] for row in rows],
+        scopes=[scope_of(attributes) for attributes in re.findall(r"<th\b([^>]*)>", text)],
+    )
+
+
+def cells(row: str) -> list[str]:
+    """Return what stands in each cell of a row."""
+    return re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row)
+
+
+def words(cell: str) -> str:
+    """Return the text of a cell."""
+    return unescape(re.sub(r"<[^>]+>", "", cell))
+
+
+def exact(cell: str) -> int | None:
+    """Return the unrounded number that a cell keeps."""
+    kept = re.search(r"<data value=(-?\d+)>", cell)
+    return int(kept[1]) if kept else None
+
+
+def scope_of(attributes: str) -> str | None:
+    """Return what a heading says that it heads."""
+    scope = re.search(r"scope=(\w+)", attributes)
+    return scope[1] if scope else None
 
 
 def numbers(page: str) -> dict[str, Any]:

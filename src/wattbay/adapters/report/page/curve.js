@@ -1,9 +1,9 @@
 // Supply and demand of one auction, and the way to choose it.
 
 /**
- * Return the corners of a curve: cumulated kWh and price, market orders at `edge`, and after the last
- * order straight on to `end`, for more energy has no price. A limit outside
- * `bounds` is drawn on the bound, so that prices at which nobody trades do not flatten the rest.
+ * Return the corners of a curve: cumulated kWh and price. Market orders stand at `edge`; after the
+ * last order it goes straight on to `end`, for more energy has no price. A limit outside `bounds`
+ * is drawn on the bound, so that prices at which nobody trades do not flatten the rest.
  */
 function corners([limits, quantities], edge, end, bounds, scale) {
   const points = [];
