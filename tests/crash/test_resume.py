@@ -58,9 +58,7 @@ def test_a_run_folder_is_not_overwritten_unasked(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "journal.sqlite").write_bytes(b"")
-    run = subprocess.run(
-        [*COMMAND, str(folder)], stderr=subprocess.PIPE, check=False, text=True
-    )
+    run = subprocess.run([*COMMAND, str(folder)], stderr=subprocess.PIPE, check=False, text=True)
     assert run.returncode == 2
     assert "--force" in run.stderr
     assert "--resume" in run.stderr
