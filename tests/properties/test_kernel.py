@@ -123,6 +123,13 @@ class KernelMachine(RuleBasedStateMachine):
         assert due is None or due[0] > to
         assert self.clock.now() == to
 
+    @rule(early_us=st.sampled_from((0, 1)))
+    def wait_for_what_falls_due(self, early_us: int) -> None:
+        if (due := self.kernel.exchange.due()) is not None and due[0] > self.clock.now():
+            last = self.journal.last_seq
+            self.kernel.advance(Instant(due[0] - early_us))
+            assert (self.journal.last_seq > last) == (early_us == 0)
+
     @rule(minutes=st.integers(0, 90))
     def let_the_clock_run_ahead(self, minutes: int) -> None:
         self.clock.advance(Instant(self.clock.now() + minutes * MINUTE))
