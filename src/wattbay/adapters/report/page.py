@@ -118,7 +118,7 @@ def _banner(head: Head) -> str:
         ("Homes", f"{len(homes):,}", f"{_zones(run)}"),
         ("With solar", f"{sum(h.has_pv for h in homes):,}", f"{kwp:,.1f} kWp in all"),
         ("With a battery", f"{sum(h.has_battery for h in homes):,}",
-         f"{fixed(stored, 1000, 1)} kWh in all"),
+         f"{fixed(stored, 1000, 1)} kWh in all" if stored else ""),
         ("Times", place.zone, run.zone_in_words),
     ]  # fmt: skip
     if folder.summary.journal_head:
@@ -170,6 +170,8 @@ def answer(head: Head) -> str:
     )
     if main.before > 0:
         text += f", {percent(abs(main.total), main.before)} of their bill before tax"
+    if main.better == main.homes:
+        return f"{text}. {'Every one is' if main.homes > 1 else 'It is'} better off."
     same = main.homes - main.better - main.worse
     text += f". {_subject(main.better)} better off, {_verb(main.worse)} worse off"
     return text + (f", for {same:,} nothing changes." if same else ".")
@@ -187,7 +189,7 @@ def key_figures(head: Head) -> list[Figure]:
     """Return the figures that stand first, each with what it is to be compared with."""
     run, main, purse = head.run, head.main, head.run.purse
     share = percent(abs(main.total), main.before) if main.before > 0 else "—"
-    worst = level(run, main, 0.0)
+    worst = level(run, main, 0)
     figures = [
         Figure(
             "Saved in all" if main.total >= 0 else "Paid more in all",

@@ -15,8 +15,8 @@ from wattbay.adapters.report.words import count, fixed, percent, same_days
 BARS_MAX = 120
 """More homes than this are drawn as percentiles."""
 QUANTILES = (
-    (0.0, "Worst off"), (0.1, "10 % of homes saved less than"), (0.25, "25 %"), (0.5, "50 %"),
-    (0.75, "75 %"), (0.9, "90 %"), (1.0, "Best off"),
+    (0, "Worst off"), (10, "10 % of homes saved less than"), (25, "25 %"), (50, "50 %"),
+    (75, "75 %"), (90, "90 %"), (100, "Best off"),
 )  # fmt: skip
 
 c = pl.col
@@ -95,7 +95,7 @@ def savings(run: Run, found: list[Spread]) -> tuple[Section, Json]:
     """Write what homes saved: a bar each, or percentiles where they are many."""
     purse = run.purse
     main = found[0]
-    worst, middle, best = (purse.saved(level(run, main, at)) for at in (0.0, 0.5, 1.0))
+    worst, middle, best = (purse.saved(level(run, main, at)) for at in (0, 50, 100))
     finding = f"The home in the middle paid {middle}; the best off {best}; the worst off {worst}."
     notes = [
         (
@@ -129,21 +129,23 @@ def savings(run: Run, found: list[Spread]) -> tuple[Section, Json]:
     return Section("savings", "What each home saved", finding, tuple(notes), body), numbers
 
 
-def level(run: Run, spread: Spread, at: float) -> int:
-    """Return what the home at a quantile saved, the nearest one: 0 worst, 1 best off.
+def level(run: Run, spread: Spread, percent_of_homes: int) -> int:
+    """Return what that part of the homes saved less than: 0 worst off, 100 best off.
 
-    In a shared report, the mean of the five homes around it, rounded down. [nano-currency]
+    Linear between the two nearest homes, rounded down. In a shared report it is the mean of the
+    five homes around it. [nano-currency]
     """
     values = spread.values["saved"]
     n = values.len()
     if not n:
         return 0
-    row = round((1 - at) * (n - 1))
-    if not run.shared:
-        return int(values[row])
-    first = max(0, min(row - GROUP_HOMES_MIN // 2, n - GROUP_HOMES_MIN))
-    around = values.slice(first, GROUP_HOMES_MIN)
-    return int(around.sum()) // around.len()
+    row, rest = divmod((100 - percent_of_homes) * (n - 1), 100)
+    if run.shared:
+        first = max(0, min(row - GROUP_HOMES_MIN // 2, n - GROUP_HOMES_MIN))
+        around = values.slice(first, GROUP_HOMES_MIN)
+        return int(around.sum()) // around.len()
+    upper, lower = int(values[row]), int(values[min(row + 1, n - 1)])
+    return upper + (lower - upper) * rest // 100
 
 
 def _spread_rows(run: Run, found: list[Spread]) -> Iterator[list[Cell]]:
@@ -168,13 +170,11 @@ def _bars(run: Run, spread: Spread) -> Json:
     many = run.shared or spread.homes > BARS_MAX
     bars: list[tuple[str, int, str]]
     if many:
-        bars = [
-            (f"{100 - p} of 100", level(run, spread, 1 - p / 100), "") for p in range(0, 101, 2)
-        ]
+        bars = [(f"{100 - p} of 100", level(run, spread, 100 - p), "") for p in range(0, 101, 2)]
     else:
         kinds = {home.pod: home.kind for home in run.homes}
         bars = [(pod, saved, kinds.get(pod, "")) for pod, saved in spread.values.iter_rows()]
-    middle = level(run, spread, 0.5)
+    middle = level(run, spread, 50)
     return {"label": spread.label, "percentiles": many, "middle": middle, "bars": bars}
 
 

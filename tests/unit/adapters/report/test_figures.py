@@ -14,7 +14,7 @@ from wattbay.adapters.report.flows import INTO_BATTERY, SHARED, TRADED, Link, li
 from wattbay.adapters.report.folder import Home, RunFolder
 from wattbay.adapters.report.prices import corridor, mean_price
 from wattbay.adapters.report.run import Run, groups, read
-from wattbay.adapters.report.savings import gini, spreads
+from wattbay.adapters.report.savings import gini, level, spreads
 from wattbay.adapters.report.settling import checks
 
 c = pl.col
@@ -119,6 +119,16 @@ def test_savings_are_counted_both_ways(run: Run, week: Path) -> None:
     assert without.gini is None
     assert same.gini is not None
     assert 0 < same.gini < 1
+
+
+def test_middle_home_is_the_median_and_the_ends_are_homes(run: Run) -> None:
+    for spread in spreads(run):
+        saved = spread.values["saved"]
+        median = saved.median()
+        assert isinstance(median, float)
+        assert level(run, spread, 50) == pytest.approx(median, abs=1)
+        assert level(run, spread, 0) == saved.min()
+        assert level(run, spread, 100) == saved.max()
 
 
 def test_gini_is_told_only_where_all_values_are_positive() -> None:
