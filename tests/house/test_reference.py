@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import typer
+
 from tests.house.tree import ROOT, show
 from wattbay.assembly import WORLD_TABLES
+from wattbay.cli import app
 from wattbay.views.tables import TABLES
 
 
@@ -18,3 +21,19 @@ def test_reference_of_the_run_folder_names_every_column() -> None:
         named = re.findall(r"`(\w+)`", section)
         breaches += [f"{name}.{column.name}" for column in columns if column.name not in named]
     assert not breaches, show(breaches)
+
+
+def test_reference_of_the_command_line_names_every_command_and_option() -> None:
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    group = typer.main.get_command(app)
+    commands = getattr(group, "commands", {})
+    breaches = []
+    for name, command in commands.items():
+        section = sections.pop(name, "")
+        options = {option for given in command.params for option in given.opts}
+        wanted = {option for option in options if option.startswith("--")} - {"--help"}
+        wanted |= {f"`show RUN {one}" for one in getattr(command, "commands", {})}
+        breaches += [f"{name} {option}" for option in sorted(wanted) if option not in section]
+    assert not breaches, show(breaches)
+    assert not sections
