@@ -42,10 +42,15 @@ CLOSE_GATE, CLEAR_AUCTION, SETTLE = range(3)
 """Kinds of what falls due; at one instant the lower goes first."""
 
 
-class Agenda(Struct):
-    """What will fall due: a heap of (instant, kind, delivery, product)."""
+Due = tuple[Instant, int, Instant, ProductId]
+"""When what falls due: instant, kind, delivery, product."""
 
-    dues: list[tuple[Instant, int, Instant, ProductId]] = field(default_factory=list)
+
+class Agenda(Struct):
+    """What will fall due."""
+
+    dues: list[Due] = field(default_factory=list)
+    """A heap."""
 
 
 def due(
@@ -91,20 +96,26 @@ def schedule(
                 start = Instant(event.start + i * registry.isp_us)
                 heappush(dues, (gate_closes(product, start), CLOSE_GATE, start, event.product))
             for start in new:
-                run = next_run(registry, start, 0)
-                if run is not None:
-                    heappush(dues, (run[0], SETTLE, start, event.product))
+                _plan(registry, dues, start, 0, event.product)
         case e.GateClosed():
             _strike(agenda, CLOSE_GATE, event.delivery)
             if event.clears_at is not None:
                 heappush(dues, (event.clears_at, CLEAR_AUCTION, event.delivery, event.product))
         case e.PeriodSettled():
             product_name = _strike(agenda, SETTLE, event.delivery)
-            run = next_run(registry, event.delivery, deliveries.open[event.delivery].runs_done)
-            if run is not None:
-                heappush(dues, (run[0], SETTLE, event.delivery, product_name))
+            done = deliveries.open[event.delivery].runs_done
+            _plan(registry, dues, event.delivery, done, product_name)
         case _:
             pass
+
+
+def _plan(
+    registry: Registry, dues: list[Due], delivery: Instant, runs_done: int, product: ProductId
+) -> None:
+    """Note the next settlement run of a delivery, if there is one."""
+    run = next_run(registry, delivery, runs_done)
+    if run is not None:
+        heappush(dues, (run[0], SETTLE, delivery, product))
 
 
 def _strike(agenda: Agenda, kind: int, delivery: Instant) -> ProductId:

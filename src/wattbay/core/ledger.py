@@ -84,8 +84,6 @@ def _move(
 
 def postings(registry: Registry, event: e.Event) -> list[Posting]:
     """Return what an event moves; the registry is the state before it."""
-    if type(event) not in MOVING:
-        return []
     match event:
         case e.EnergyMetered():
             return metered(event)

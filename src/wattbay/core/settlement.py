@@ -209,20 +209,23 @@ def pool(deviations: Sequence[int]) -> list[int]:
     return [long - short for long, short in zip(taken, given, strict=True)]
 
 
+def _residual_prices(terms: Terms, tariff: Tariff) -> tuple[int, int]:
+    """Return what a Wh short costs and a Wh long earns that was not pooled."""
+    if terms.deviations is Deviations.SINGLE:
+        return terms.single_price, terms.single_price
+    if terms.deviations is Deviations.DUAL:
+        return terms.short_price, terms.long_price
+    return tariff.energy, tariff.export
+
+
 def _receipt(
     terms: Terms, seat: Seat, tally: _Tally, metered: tuple[int, int], pooled: int, residual: int
 ) -> Receipt:
     """Write one pod's receipt."""
     tariff = seat.tariff
     drawn, injected = metered
-    short, long = max(0, -residual), max(0, residual)
-    match terms.deviations:
-        case Deviations.POOLED | Deviations.INDIVIDUAL:
-            bought_back, sold_back = short * tariff.energy, long * tariff.export
-        case Deviations.SINGLE:
-            bought_back, sold_back = short * terms.single_price, long * terms.single_price
-        case Deviations.DUAL:
-            bought_back, sold_back = short * terms.short_price, long * terms.long_price
+    short_price, long_price = _residual_prices(terms, tariff)
+    bought_back, sold_back = max(0, -residual) * short_price, max(0, residual) * long_price
     from_pool, to_pool = max(0, -pooled) * terms.pool_price, max(0, pooled) * terms.pool_price
     network = tally.local_fee_nano + (drawn - tally.delivered_in_wh) * tariff.network_regional
     levy = drawn * tariff.levy

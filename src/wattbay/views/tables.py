@@ -16,7 +16,7 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core import registry as rg
 from wattbay.core.facts import Receipt
-from wattbay.core.ledger import postings
+from wattbay.core.ledger import MOVING, postings
 from wattbay.core.registry import Registry
 from wattbay.ids import OrderId, PodId, ProductId, TradeId
 from wattbay.kernel.codec import Entry
@@ -140,7 +140,7 @@ class Tables:
         seq, at = entry.seq, entry.at
         cleared: list[e.AuctionCleared] = []
         for event in entry.events:
-            moves = postings(self._registry, event)
+            moves = postings(self._registry, event) if type(event) in MOVING else None
             if moves:
                 self._rows["postings"] += [
                     (seq, at, start, asset, debit, credit, amount, kind)

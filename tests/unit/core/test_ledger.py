@@ -23,8 +23,9 @@ from wattbay.core.events import (
     Event,
     OrderPlaced,
     ReceiptIssued,
+    StatementIssued,
 )
-from wattbay.core.facts import Pricing, Product, Quality, Receipt, Side
+from wattbay.core.facts import Pricing, Product, Quality, Receipt, Side, StatementLine
 from wattbay.core.ledger import Ledger, postings
 from wattbay.core.registry import Registry
 from wattbay.errors import InvariantBroken
@@ -286,3 +287,31 @@ def test_the_balance_of_a_pod_is_its_deviation_until_it_is_settled() -> None:
     assert balances["h01"] == balances["h02"] == balances.get("pool", 0) == 0
     assert balances["supplier:supplier"] == -40
     assert sum(street.exchange.state.ledger.money.values()) == 0
+
+
+def test_a_statement_posts_what_it_adds_to_the_receipts() -> None:
+    street = a_street()
+    street.settle(MIDNIGHT + ISP_US, "initial")
+    told = of(StatementIssued, street.do(c.IssueStatements(month="2013-06")))[0].statement
+    charged = (
+        StatementLine(component="levy", amount_nano=5),
+        StatementLine(component="standing", amount_nano=7),
+        StatementLine(component="tax", amount_nano=-3),
+    )
+    event = StatementIssued(statement=structs.replace(told, lines=charged))
+    registry = street.exchange.state.registry
+    assert postings(registry, event) == [
+        ("GBP", None, "supplier:supplier", "h01/p01", 7, "standing"),
+        ("GBP", None, "h01/p01", "tax", 3, "tax"),
+    ]
+    nothing = StatementLine(component="tax", amount_nano=0)
+    assert (
+        postings(registry, StatementIssued(statement=structs.replace(told, lines=(nothing,)))) == []
+    )
+    before = dict(street.exchange.state.ledger.money)
+    street.exchange.apply(event)
+    after = street.exchange.state.ledger.money
+    assert {name: after[name] - before.get(name, 0) for name in ("h01/p01", "tax")} == {
+        "h01/p01": -4,
+        "tax": -3,
+    }

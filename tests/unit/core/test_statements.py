@@ -355,3 +355,17 @@ def test_a_month_in_which_nobody_had_a_pod_has_no_statements_and_blocks_no_other
     street.until(FIRST_OF_JULY + DAY)
     assert list(statements(street.do(JULY))) == ["h01/p01"]
     assert reason(street.submit(JUNE)) is Reason.BAD_VALUE
+
+
+def test_who_left_and_pays_gets_a_statement_without_receipts() -> None:
+    street = a_street()
+    use(street, 300)
+    street.do(JUNE)
+    street.do(c.RegisterParty(party=a_party("a09")))
+    street.do(c.ChangePod(facts=pod_facts("h02", party="a09", since=FIRST_OF_JULY)))
+    july(street)
+    use(street, 0, start=FIRST_OF_JULY)
+    street.do(a_deposit("h02", party="p02", amount_nano=9))
+    told = statements(street.do(JULY))
+    assert list(told) == ["h01/p01", "h02/a09", "h02/p02"]
+    assert lines(told["h02/p02"])["payments"] == -9
