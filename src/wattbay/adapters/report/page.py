@@ -1,4 +1,4 @@
-"""The whole page: its head, the answer in one sentence, the key figures, and the sections."""
+"""The whole page: its style and scripts from `static`, its head, the answer in one sentence, the key figures, and the sections."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ _ICON = (
 
 
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath("page", name).read_text(encoding="utf-8").strip()
+    return resources.files(__package__).joinpath("static", name).read_text(encoding="utf-8").strip()
 
 
 def _hash(text: str) -> str:
