@@ -1,4 +1,4 @@
-"""The whole page: its style and scripts from `static`, its head, the answer in one sentence, the key figures, and the sections."""
+"""The whole page: head, answer, key figures and sections, with style and scripts from `static`."""
 
 from __future__ import annotations
 
