@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from io import TextIOWrapper
 from typing import NamedTuple
 
 import msgspec
@@ -58,9 +59,7 @@ class Page:
 
     def lines(self, lines: Iterable[str], style: str = "") -> None:
         """Add lines that stand below one another."""
-        self._blocks += [
-            Padding(Text(line, style=style), (0, 0, 0, 2), expand=False) for line in lines
-        ]
+        self._blocks += [_indented(Text(line, style=style)) for line in lines]
 
     def sum(self, terms: Sequence[Term]) -> None:
         """Add a sum: amounts below one another, as on paper."""
@@ -102,6 +101,9 @@ class Page:
 
     def print(self) -> None:
         """Print it on standard output."""
+        if isinstance(sys.stdout, TextIOWrapper):
+            # A pound sign on a terminal that knows only ASCII is no reason to fail.
+            sys.stdout.reconfigure(errors="replace")
         console = Console(highlight=False)
         console.print(Group(*self._blocks), width=min(console.width, WIDTH_MAX), crop=False)
 

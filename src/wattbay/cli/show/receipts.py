@@ -185,9 +185,8 @@ def page(run: Run, story: Story, start: Instant, remark: str, *, exact: bool) ->
     shown = Page(f"Receipt of {story.pod}: {run.place.delivery(start)}", subtitle)
     shown.say(remark, style="yellow")
     shown.say(_bottom_line(run, story, scale), style="bold")
-    shown.say(*_metered(story.shown))
-    shown.say(*_traded(run, story))
-    shown.say(*_deviated(story))
+    for paragraph in paragraphs(run.purse, story):
+        shown.say(*paragraph)
     shown.head(f"What {story.pod} {'pays' if story.total_nano >= 0 else 'earns'}, before tax")
     shown.sum([*_terms(run.purse, scale, story.lines), _total_term(scale, story.total_nano)])
     shown.head("The same meters without a market")
@@ -204,7 +203,7 @@ def page(run: Run, story: Story, start: Instant, remark: str, *, exact: bool) ->
         shown.say(
             f"Tax of {percent(story.tax_ppm)} is worked out once, on the statement.", style="dim"
         )
-    _add_versions(shown, story, scale)
+    _add_versions(shown, run, story, scale)
     _add_faults(shown, story, scale)
     shown.commands(
         [
@@ -219,6 +218,11 @@ def _bottom_line(run: Run, story: Story, scale: Scale) -> str:
     """Say what it comes to, before any reason."""
     flow = scale.flow(story.total_nano).replace("nothing", "you pay nothing")
     return f"Y{flow[1:]} for this {run.place.span_name}."
+
+
+def paragraphs(purse: Purse, story: Story) -> list[list[str]]:
+    """Return what happened, in sentences: metered, traded, left over."""
+    return [_metered(story.shown), _traded(purse, story), _deviated(story)]
 
 
 def _metered(version: Version) -> list[str]:
@@ -243,7 +247,7 @@ def _metered(version: Version) -> list[str]:
     return sentences
 
 
-def _traded(run: Run, story: Story) -> list[str]:
+def _traded(purse: Purse, story: Story) -> list[str]:
     """Say what was traded, with whom, and how much of it was delivered."""
     receipt = story.shown.receipt
     sentences = []
@@ -254,7 +258,7 @@ def _traded(run: Run, story: Story) -> list[str]:
         if not traded:
             continue
         prices = [
-            run.purse.price(line.price_nano_per_wh)
+            purse.price(line.price_nano_per_wh)
             for line in story.lines
             if line.component == "trades" and line.what.lower().startswith(verb)
         ]
@@ -325,7 +329,10 @@ def _mismatch(receipt: ReceiptRow) -> str:
     size = wh(abs(receipt.deviation_wh))
     is_short = receipt.deviation_wh < 0
     if not receipt.bought_wh and not receipt.sold_wh and not receipt.activated_wh:
-        return f"So all {size} were settled afterwards."
+        if not receipt.import_wh or not receipt.export_wh:
+            return f"So all {size} were settled afterwards."
+        net = "Drawn less fed in" if is_short else "Fed in less drawn"
+        return f"{net}, {size} were settled afterwards."
     more = "more" if is_short else "less"
     if not receipt.sold_wh and not receipt.export_wh and not receipt.activated_wh:
         return f"You drew {size} {more} than you had bought: you were {_way(is_short)}."
@@ -399,14 +406,10 @@ def _loss(story: Story) -> str:
     return ""
 
 
-def _add_versions(shown: Page, story: Story, scale: Scale) -> None:
+def _add_versions(shown: Page, run: Run, story: Story, scale: Scale) -> None:
     """List every version, and what changed from one to the next."""
     if len(story.versions) == 1:
-        only = story.versions[0]
-        shown.say(
-            f"It was issued once, in the {only.run} run; later runs changed nothing.",
-            style="dim",
-        )
+        shown.say(f"It was issued once, in the {_only_run(run, story.versions[0])}.", style="dim")
         return
     shown.head("Versions")
     lines = []
@@ -422,6 +425,13 @@ def _add_versions(shown: Page, story: Story, scale: Scale) -> None:
             lines.append(f"{name}: {total}, {change}; {_change(before, version)}.")
         before = version
     shown.lines(lines)
+
+
+def _only_run(run: Run, version: Version) -> str:
+    """Say in which run a version was issued, and that those after it changed nothing."""
+    names = [plan.name for plan in run.scenario.runs]
+    later = names[names.index(version.run) + 1 :] if version.run in names else []
+    return f"{version.run} run" + (f"; {listed(later)} changed nothing" if later else "")
 
 
 def _metering(version: Version) -> str:
