@@ -21,7 +21,7 @@ from wattbay.errors import ensure
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.journal import Journal, MemoryJournal, SqliteJournal
 from wattbay.kernel.kernel import Kernel
-from wattbay.periods import MINUTE, tile, to_text
+from wattbay.periods import MINUTE, Instant, tile, to_text
 from wattbay.simulation.baseline import charge_value_nano, run_baseline
 from wattbay.simulation.founding import founded_at
 from wattbay.simulation.scenario_facts import Scenario
@@ -40,7 +40,10 @@ WORLD_TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             "pod:text baseline_nano:int baseline_import_wh:int baseline_export_wh:int"
             " baseline_charge_nano:int market_charge_nano:int"
         ),
-        "signals": columns("delivery_start:instant carbon_g_per_kwh:float"),
+        "signals": columns(
+            "delivery_start:instant carbon_g_per_kwh:float"
+            " baseline_import_wh:int baseline_export_wh:int"
+        ),
     }
 )
 """What the simulated world knows beside what the journal says."""
@@ -108,7 +111,7 @@ class SimulatedRun:
         """Write everything that the run folder promises; return the summary."""
         self._tables.finish()
         self._write()
-        self._writer.write({"baseline": self._baseline(), "signals": self._signals()})
+        self._writer.write(self._world())
         self._writer.finish()
         head, entries = self._journal.head.hex(), self._journal.last_seq
         self._journal.close()
@@ -154,33 +157,44 @@ class SimulatedRun:
         ensure(not state.ledger.held, "no hold remains")
         ensure(not state.ledger.energy, "every delivery's energy accounts are closed")
 
-    def _baseline(self) -> list[Row]:
-        """Return the rows of the run without a market."""
+    def _world(self) -> dict[str, list[Row]]:
+        """Return what the simulated world knows beside: a life without a market, and signals."""
         scenario, town = self.scenario, self._town
         alone = run_baseline(scenario)
         charged = charge_value_nano(scenario, town.charge_start_wh, town.charge_wh)
-        return [
-            (home.pod, int(cost), int(drawn), int(injected), int(before), int(after))
-            for home, cost, drawn, injected, before, after in zip(
-                scenario.homes,
-                alone.cost_nano,
-                alone.import_wh,
-                alone.export_wh,
-                alone.charge_nano,
-                charged,
-                strict=True,
-            )
-        ]
+        by_home = zip(
+            (home.pod for home in scenario.homes),
+            alone.cost_nano.tolist(),
+            alone.import_wh.tolist(),
+            alone.export_wh.tolist(),
+            alone.charge_nano.tolist(),
+            charged.tolist(),
+            strict=True,
+        )
+        by_delivery = zip(
+            self._deliveries(),
+            self._carbon(),
+            alone.drawn_wh.tolist(),
+            alone.injected_wh.tolist(),
+            strict=True,
+        )
+        return {"baseline": list(by_home), "signals": list(by_delivery)}
 
-    def _signals(self) -> list[Row]:
-        """Return the carbon intensity of each delivery, where it is known. [g/kWh]"""
-        series = self.scenario.series
-        if series.carbon_g_per_kwh is None:
-            return []
+    def _deliveries(self) -> list[Instant]:
+        """Return the start of each delivery, in order."""
         return [
-            (delivery.start, float(series.carbon_g_per_kwh[series.row(delivery.start)]))
+            delivery.start
             for _, day in self.scenario.days
             for delivery in tile(day, self.scenario.isp_us)
+        ]
+
+    def _carbon(self) -> list[float | None]:
+        """Return the carbon intensity of each delivery, None where nobody knows. [g/kWh]"""
+        series = self.scenario.series
+        known = series.carbon_g_per_kwh
+        return [
+            None if known is None else float(known[series.row(start)])
+            for start in self._deliveries()
         ]
 
     def _description(self) -> dict[str, object]:

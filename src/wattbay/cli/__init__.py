@@ -187,11 +187,29 @@ def compare(first: RunFolder, second: RunFolder) -> None:
 
 
 @app.command()
+def report(
+    run: RunFolder,
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="To be given to others: homes in groups of five or more."),
+    ] = False,
+) -> None:
+    """Write the report of a run again, or one that may be shared.
+
+    Half-hours of a household are personal data, even under a pseudonym: a report made with
+    `--share` shows no home alone.
+    """
+    from wattbay.adapters.report import build
+
+    print(build(run, share=share))
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Tell whether this machine has what Wattbay needs."""
-    from wattbay.cli.doctor import report
+    from wattbay.cli.doctor import report as tell
 
-    raise typer.Exit(report(Path.cwd(), as_json=as_json))
+    raise typer.Exit(tell(Path.cwd(), as_json=as_json))
 
 
 app.add_typer(show, name="show")

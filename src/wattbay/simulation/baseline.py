@@ -31,6 +31,10 @@ class Baseline(NamedTuple):
     cost. [nano-currency]"""
     soc_end_wh: Array
     """State of charge at the end. [Wh]"""
+    drawn_wh: Integers
+    """What all homes drew together, delivery by delivery. Shape (n_deliveries,). [Wh]"""
+    injected_wh: Integers
+    """What all homes injected together. Shape (n_deliveries,). [Wh]"""
 
 
 def injections_wh(batteries: Batteries, load_wh: Array, pv_wh: Array) -> tuple[Array, Array]:
@@ -91,6 +95,8 @@ def run_baseline(scenario: Scenario) -> Baseline:
         export_wh=export_wh,
         charge_nano=charge_value_nano(scenario, batteries.start_wh, soc_end),
         soc_end_wh=soc_end,
+        drawn_wh=np.rint(np.maximum(-net, 0.0).sum(axis=1)).astype(np.int64),
+        injected_wh=np.rint(np.maximum(net, 0.0).sum(axis=1)).astype(np.int64),
     )
 
 
