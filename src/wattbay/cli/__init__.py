@@ -57,7 +57,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         int | None, typer.Option(help="Draw limits, strategies and faults anew.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run folder. [default: runs/SCENARIO]")
+        Path | None, typer.Option(help="The run folder. (otherwise runs/SCENARIO)")
     ] = None,
     journal: Annotated[
         JournalKind, typer.Option(help="`memory` is not kept: it cannot be verified later.")
@@ -131,7 +131,7 @@ def new(
 def clear(
     file: Annotated[str, typer.Argument(help="A market file (JSON); - for standard input.")],
     out: Annotated[
-        Path | None, typer.Option(help="Write the result here. [default: standard output]")
+        Path | None, typer.Option(help="Write the result here. (otherwise standard output)")
     ] = None,
     pretty: Annotated[bool, typer.Option("--pretty", help="Tables for people.")] = False,
 ) -> None:
@@ -163,7 +163,8 @@ def replay(run: RunFolder, as_json: AsJson = False) -> None:
 def verify(
     run: RunFolder,
     head: Annotated[
-        str | None, typer.Option(help="What the last hash must be. [default: of summary.json]")
+        str | None,
+        typer.Option(help="What the last hash must be. (otherwise that of summary.json)"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -26,6 +26,12 @@ def tariffs_document(registry: Registry, product: Product) -> dict[str, object]:
             "netting": product.netting.value,
             "price_tick": product.price_tick,
         },
+        "auction": {
+            "pricing": product.pricing.value,
+            "margin": product.margin.value,
+            "reference": product.reference,
+            "network_fee": product.network_fee,
+        },
         "tariffs": {name: _tariff(tariff) for name, tariff in registry.tariffs.items()},
         "pods": {
             pod: [
