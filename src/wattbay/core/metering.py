@@ -135,7 +135,6 @@ def submit_reading(
         total = _below(total, after)
         if total is None:
             return refuse(Reason.REGISTER_WENT_BACK, "a later register is lower")
-    facts = facts_then(registry, use.pod, before.at)
     accepted = e.ReadingAccepted(
         pod=use.pod,
         meter=command.meter,
@@ -150,9 +149,9 @@ def submit_reading(
         quality=total.quality,
     )
     found: list[e.Event] = [accepted]
-    found += _between(registry, metering, facts, before, total, first=place == 1)
+    found += _between(registry, metering, use.pod, before, total, first=place == 1)
     if after is not None:
-        found += _between(registry, metering, facts, total, after, first=False)
+        found += _between(registry, metering, use.pod, total, after, first=False)
     return found
 
 
@@ -241,7 +240,7 @@ def _total(
 def _between(
     registry: Registry,
     metering: Metering,
-    facts: PodFacts,
+    pod: PodId,
     start: Total,
     end: Total,
     *,
@@ -249,6 +248,9 @@ def _between(
     told: EnergyMetered | None = None,
 ) -> list[e.Event]:
     """Return the energies of the periods between two totals that were not known so before.
+
+    A gap is split by what would be estimated without any reading, so that the order in which
+    readings arrive changes nothing in the end.
 
     Parameters
     ----------
@@ -261,41 +263,37 @@ def _between(
     advance_import = end.import_wh - start.import_wh
     advance_export = end.export_wh - start.export_wh
     if end.at - start.at == isp:
+        facts = facts_then(registry, pod, start.at)
         quality = _quality(registry, facts, start, end, advance_import)
-        return _changed(metering, facts.pod, start.at, advance_import, advance_export, quality)
+        return _changed(metering, pod, start.at, advance_import, advance_export, quality)
     open_from = max(start.at, metering.final_until)
     if first:
-        pod = metering.pods[facts.pod]
-        advance_import -= pod.final_import_wh
-        advance_export -= pod.final_export_wh
+        advance_import -= metering.pods[pod].final_import_wh
+        advance_export -= metering.pods[pod].final_export_wh
     if not any(open_from <= delivery < end.at for delivery in metering.seats):
         return []
     periods: list[Instant] = []
     weights: tuple[list[int], list[int]] = ([], [])
     for moment in range(open_from, end.at, isp):
         delivery = Instant(moment)
-        known = metering.energy.get(delivery, {}).get(facts.pod)
+        known = metering.energy.get(delivery, _NONE).get(pod)
         if told is not None and delivery == told.delivery:
             known = told
         if known is not None and known.quality is Quality.SUBSTITUTED:
             advance_import -= known.import_wh
             advance_export -= known.export_wh
             continue
-        guess = (
-            (known.import_wh, known.export_wh)
-            if known is not None
-            else estimate(registry, metering, facts, delivery)
-        )
+        guess = estimate(registry, metering, facts_then(registry, pod, delivery), delivery)
         periods.append(delivery)
-        weights[0].append(max(0, guess[0]))
-        weights[1].append(max(0, guess[1]))
+        weights[0].append(guess[0])
+        weights[1].append(guess[1])
     if not periods:
         return []
     found: list[e.Event] = []
     imports = share(advance_import, weights[0])
     exports = share(advance_export, weights[1])
     for delivery, import_wh, export_wh in zip(periods, imports, exports, strict=True):
-        found += _changed(metering, facts.pod, delivery, import_wh, export_wh, Quality.SPLIT)
+        found += _changed(metering, pod, delivery, import_wh, export_wh, Quality.SPLIT)
     return found
 
 
@@ -400,8 +398,7 @@ def substitute(
 
     Inside a gap between two registers the other periods share what is left of the advance.
     """
-    facts = facts_at(registry, command.pod, command.delivery)
-    if facts is None:
+    if facts_at(registry, command.pod, command.delivery) is None:
         return refuse(Reason.UNKNOWN_POD, f"pod {command.pod} at that delivery")
     if command.delivery < metering.final_until:
         return refuse(Reason.DELIVERY_FINAL, "correct the archived record")
@@ -423,7 +420,7 @@ def substitute(
     place = bisect_right(known, command.delivery, key=boundary_of)
     if 0 < place < len(known) and known[place].at - known[place - 1].at > registry.isp_us:
         start, end = known[place - 1], known[place]
-        found += _between(registry, metering, facts, start, end, first=place == 1, told=told)
+        found += _between(registry, metering, command.pod, start, end, first=place == 1, told=told)
     return found
 
 
