@@ -164,7 +164,7 @@ def verify(
     run: RunFolder,
     head: Annotated[
         str | None,
-        typer.Option(help="What the last hash must be. (otherwise that of summary.json)"),
+        typer.Option(help="What the last hash must be. (otherwise summary.json)"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
