@@ -34,7 +34,6 @@ EXCEPTED: dict[str, str] = {
     "TaxRate": "what tax law calls it",
     "data": "the bytes that a codec reads or hashes, as in the standard library",
     "rate": "of tax, what tax law calls it; of energy it is a price",
-    "rate_ppm": "likewise",
 }
 
 
