@@ -305,7 +305,8 @@ def _receipts(state: State, events: Sequence[e.ReceiptIssued]) -> None:
     known = state.registry
     for start, together in groupby(events, key=_delivery_of):
         batch = list(together)
-        ledger.charge(state.ledger, known, start, batch)
+        dated = [registry.facts_then(known, event.receipt.pod, start) for event in batch]
+        ledger.charge(state.ledger, start, dated, batch)
         delivery = state.deliveries.open.get(start)
         if delivery is None:
             day = state.deliveries.final[start].day
@@ -313,7 +314,7 @@ def _receipts(state: State, events: Sequence[e.ReceiptIssued]) -> None:
             day = delivery.day
             for event in batch:
                 delivery.receipts[event.receipt.pod] = event.receipt
-        statements.accrue(state.statements, known, start, day, batch)
+        statements.accrue(state.statements, known, start, day, dated, batch)
 
 
 def _delivery_of(event: e.ReceiptIssued) -> Instant:

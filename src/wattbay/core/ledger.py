@@ -269,18 +269,23 @@ def take_up(ledger: Ledger, event: e.EnergyMetered) -> None:
 
 
 def charge(
-    ledger: Ledger, registry: Registry, delivery: Instant, events: Sequence[e.ReceiptIssued]
+    ledger: Ledger, delivery: Instant, dated: Sequence[PodFacts], events: Sequence[e.ReceiptIssued]
 ) -> None:
     """Post the receipts of a delivery: the balances that `settled` leads to, in one go.
 
     Receipts are most of what is posted. Each account is touched once for all of them, which halves
     the price of a replay.
+
+    Parameters
+    ----------
+    dated
+        What held of the pod of each event at the delivery.
     """
     energy = ledger.energy.setdefault(delivery, {})
     money = ledger.money
     pool_wh = pool_nano = network_nano = levy_nano = service_nano = 0
     suppliers: dict[PartyId, tuple[int, int]] = {}
-    for event in events:
+    for facts, event in zip(dated, events, strict=True):
         receipt, old = event.receipt, event.corrects
         closing = _closing(receipt) if old is None else _difference(receipt, old)
         pooled, residual, pool, supplied, network, levy, service = closing
@@ -288,7 +293,7 @@ def charge(
         payer = f"{pod}/{receipt.party}"
         energy[pod] = energy.get(pod, 0) - pooled - residual
         money[payer] = money.get(payer, 0) - pool - supplied - network - levy - service
-        supplier = facts_then(registry, pod, delivery).supplier
+        supplier = facts.supplier
         before = suppliers.get(supplier, (0, 0))
         suppliers[supplier] = (before[0] + residual, before[1] + supplied)
         pool_wh += pooled

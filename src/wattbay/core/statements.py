@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from wattbay.core import events as e
 from wattbay.core.facts import PodFacts, Receipt, Statement, StatementLine
 from wattbay.core.ledger import account
-from wattbay.core.registry import Registry, facts_at, facts_then, tax_ppm
+from wattbay.core.registry import Registry, facts_at, tax_ppm
 from wattbay.ids import PodId, TariffId
 from wattbay.periods import Instant
 from wattbay.units import PPM, round_half_even
@@ -54,21 +54,27 @@ def accrue(
     registry: Registry,
     delivery: Instant,
     day: str,
+    dated: Sequence[PodFacts],
     events: Sequence[e.ReceiptIssued],
 ) -> None:
-    """Add the receipts of a delivery to the month of its local day."""
+    """Add the receipts of a delivery to the month of its local day.
+
+    Parameters
+    ----------
+    dated
+        What held of the pod of each event at the delivery.
+    """
     month = month_of(day)
     late = month <= statements.closed
     book = statements.corrections if late else statements.accruals.setdefault(month, {})
     rates: dict[TariffId, int] = {}
-    for event in events:
+    for facts, event in zip(dated, events, strict=True):
         receipt, old = event.receipt, event.corrects
-        pod = receipt.pod
-        name = f"{pod}/{receipt.party}"
+        name = f"{receipt.pod}/{receipt.party}"
         accrual = book.get(name)
         if accrual is None:
             accrual = book[name] = Accrual()
-        tariff = facts_then(registry, pod, delivery).tariff
+        tariff = facts.tariff
         rate = rates.get(tariff)
         if rate is None:
             rate = rates[tariff] = tax_ppm(registry.tariffs[tariff], delivery)
