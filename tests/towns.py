@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from wattbay.assembly import COMMANDS_WAITING_MAX
 from wattbay.kernel.clock import SimulatedClock
+from wattbay.kernel.intake import SimulatedIntake
 from wattbay.kernel.journal import Journal, MemoryJournal
 from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.simulation.founding import founded_at
@@ -38,7 +40,7 @@ def lived(scenario: Scenario, readers: Iterable[Reader] = ()) -> Lived:
     kernel = Kernel(
         journal, SimulatedClock(founded_at(scenario)), [tables, auctions, keys, *readers]
     )
-    town = Town(scenario, kernel, auctions, keys)
+    town = Town(scenario, SimulatedIntake(kernel, COMMANDS_WAITING_MAX), auctions, keys)
     for _ in town.run():
         pass
     tables.finish()

@@ -19,6 +19,7 @@ from wattbay.adapters.report import build
 from wattbay.core.registry import pool_price
 from wattbay.errors import ensure
 from wattbay.kernel.clock import SimulatedClock
+from wattbay.kernel.intake import SimulatedIntake
 from wattbay.kernel.journal import Journal, MemoryJournal, SqliteJournal
 from wattbay.kernel.kernel import Kernel
 from wattbay.periods import MINUTE, Instant, tile, to_text
@@ -47,6 +48,8 @@ WORLD_TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
     }
 )
 """What the simulated world knows beside what the journal says."""
+COMMANDS_WAITING_MAX = 1_000_000
+"""At one instant every home may publish and order."""
 DELIVERIES_PER_WRITE = 48
 """How often rows go to the writer."""
 MEGABYTE = 1_000_000
@@ -97,7 +100,8 @@ class SimulatedRun:
         self._kernel = Kernel(
             self._journal, SimulatedClock(founded_at(scenario)), [self._tables, auctions, keys]
         )
-        self._town = Town(scenario, self._kernel, auctions, keys)
+        door = SimulatedIntake(self._kernel, COMMANDS_WAITING_MAX)
+        self._town = Town(scenario, door, auctions, keys)
         self._writer = TableWriter(folder, {**TABLES, **WORLD_TABLES})
 
     def steps(self) -> Iterator[Progress]:

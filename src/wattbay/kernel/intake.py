@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from wattbay.core.commands import Command
 from wattbay.core.events import Reason, Rejected
@@ -10,7 +11,7 @@ from wattbay.errors import JournalError
 from wattbay.kernel.clock import Clock
 from wattbay.kernel.codec import check
 from wattbay.kernel.kernel import Answer, Kernel
-from wattbay.periods import SECOND
+from wattbay.periods import SECOND, Instant
 
 NOT_IN_HISTORY = 0
 """Sequence number of an answer that was given at the door."""
@@ -77,6 +78,33 @@ class Intake:
             for ticket, answer in zip(tickets, answers, strict=True):
                 ticket.answer = answer
         return tickets
+
+
+class SimulatedIntake:
+    """The door of a simulated exchange: one caller, who waits for answers and moves the clock."""
+
+    def __init__(self, kernel: Kernel, waiting_max: int) -> None:
+        """Stand before a kernel whose clock is told the time."""
+        self._kernel = kernel
+        self._intake = Intake(kernel, waiting_max)
+
+    def submit_many(self, commands: Sequence[Command]) -> list[Answer]:
+        """Return what came of commands, in their order, once all of them are history.
+
+        Raises
+        ------
+        WireError
+            If a command cannot be written down.
+        JournalError
+            If they could not be written.
+        """
+        tickets = [self._intake.offer(command) for command in commands]
+        self._intake.drain()
+        return [ticket.answer for ticket in tickets if ticket.answer is not None]
+
+    def advance(self, to: Instant) -> None:
+        """Let it be `to`, and everything that falls due until then be done."""
+        self._kernel.advance(to)
 
 
 class LiveIntake:
