@@ -48,7 +48,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         ),
         "meters": columns(
             "delivery_start:instant delivery_end:instant pod:text import_wh:int export_wh:int"
-            " quality:text run:text version:int"
+            " quality:text run:text version:int activated_wh:int"
         ),
         "orders": columns(
             "seq:int at:instant delivery_start:instant pod:text side:text quantity_wh:int"
@@ -291,7 +291,17 @@ class Tables:
         injected = receipt.export_wh if energy is None else energy.export_wh
         quality = receipt.quality.value
         self._rows["meters"].append(
-            (start, end, receipt.pod, drawn, injected, quality, receipt.run, receipt.version)
+            (
+                start,
+                end,
+                receipt.pod,
+                drawn,
+                injected,
+                quality,
+                receipt.run,
+                receipt.version,
+                receipt.activated_wh,
+            )
         )
         self._rows["receipts"].append(
             (

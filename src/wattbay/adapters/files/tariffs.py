@@ -33,6 +33,11 @@ def tariffs_document(registry: Registry, product: Product) -> dict[str, object]:
             "network_fee": product.network_fee,
         },
         "tariffs": {name: _tariff(tariff) for name, tariff in registry.tariffs.items()},
+        "sales_taxed_since": {
+            name: to_text(party.tax_from)
+            for name, party in registry.parties.items()
+            if party.tax_from is not None
+        },
         "pods": {
             pod: [
                 {
