@@ -143,8 +143,9 @@ def close_delivery(metering: Metering, delivery: Instant, isp_us: int) -> None:
     metering.seats.pop(delivery, None)
     for name, pod in metering.pods.items():
         totals = pod.totals
-        if len(totals) > 1 and totals[1].at <= end:
-            _forget(metering, pod)
+        while len(totals) > 1 and totals[1].at <= end:
+            del totals[0]
+            pod.final_import_wh = pod.final_export_wh = 0
         # The next known total may still lie before this delivery.
         if totals[0].at <= delivery and name in energies:
             pod.final_import_wh += energies[name].import_wh
@@ -152,11 +153,3 @@ def close_delivery(metering: Metering, delivery: Instant, isp_us: int) -> None:
     old, energy = end - WEEK, metering.energy
     while energy and (first := next(iter(energy))) < old:
         del energy[first]
-
-
-def _forget(metering: Metering, pod: PodMetering) -> None:
-    """Drop totals that no open delivery needs."""
-    known = pod.totals
-    while len(known) > 1 and known[1].at <= metering.final_until:
-        del known[0]
-        pod.final_import_wh = pod.final_export_wh = 0

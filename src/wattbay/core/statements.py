@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 
 from wattbay.core import events as e
-from wattbay.core.facts import PodFacts, Receipt, Statement, StatementLine
+from wattbay.core.facts import PodFacts, Statement, StatementLine
 from wattbay.core.ledger import account
 from wattbay.core.registry import Registry, facts_at, tax_ppm
 from wattbay.ids import PodId, TariffId
@@ -83,19 +83,20 @@ def accrue(
         if late:
             accrual.corrections += receipt.total_nano - (0 if old is None else old.total_nano)
             continue
-        _add(accrual.components, receipt, 1)
+        components = accrual.components
+        components[0] += receipt.trades_nano
+        components[1] += receipt.pool_nano
+        components[2] += receipt.supplier_nano
+        components[3] += receipt.network_nano
+        components[4] += receipt.levy_nano
+        components[5] += receipt.service_nano
         if old is not None:
-            _add(accrual.components, old, -1)
-
-
-def _add(components: list[int], receipt: Receipt, sign: int) -> None:
-    """Add a receipt to what has accrued, or take one back; in the order of `COMPONENTS`."""
-    components[0] += sign * receipt.trades_nano
-    components[1] += sign * receipt.pool_nano
-    components[2] += sign * receipt.supplier_nano
-    components[3] += sign * receipt.network_nano
-    components[4] += sign * receipt.levy_nano
-    components[5] += sign * receipt.service_nano
+            components[0] -= old.trades_nano
+            components[1] -= old.pool_nano
+            components[2] -= old.supplier_nano
+            components[3] -= old.network_nano
+            components[4] -= old.levy_nano
+            components[5] -= old.service_nano
 
 
 def month_of(day: str) -> str:
