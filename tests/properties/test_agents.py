@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tests.builders import MIDNIGHT, a_product
 from wattbay.agents.agent import Ahead, Charge, Desk, Outcome, Sight
-from wattbay.agents.battery import Alternatives, BatteryProsumer, Store, plan
+from wattbay.agents.battery import BatteryProsumer, Store, plan
+from wattbay.agents.quantity import LEVELS, Alternatives, quantile, share_to_buy, share_to_sell
 from wattbay.agents.strategies import strategy
 from wattbay.core.commands import PlaceOrder
 from wattbay.core.facts import Side
@@ -15,6 +16,7 @@ from wattbay.ids import PodId
 from wattbay.periods import HOUR, Instant
 
 PRODUCT = a_product()
+WITHOUT = Alternatives(buy=92_750, sell=46_400, fees=42_750, pool=58_200)
 NAMES = ("truthful", "zero_intelligence", "adaptive")
 
 prices = st.integers(-50_000, 50_000).map(lambda ticks: 10 * ticks)
@@ -50,7 +52,7 @@ def test_plan_is_within_what_the_battery_can_do(
     soc_wh = filled * store.capacity_wh
     solar_wh = solar * soc_wh
     ahead = Ahead([net for net, _ in outlook], [price for _, price in outlook])
-    chosen = plan(store, soc_wh, solar_wh, ahead, Alternatives(92_750, 46_400, 42_750))
+    chosen = plan(store, soc_wh, solar_wh, ahead, WITHOUT)
     assert min(chosen.charge_wh, chosen.discharge_wh, chosen.buy_wh, chosen.sell_wh) >= 0
     taken, given_ = chosen.charge_wh + chosen.buy_wh, chosen.discharge_wh + chosen.sell_wh
     assert taken == 0 or given_ == 0
@@ -60,6 +62,7 @@ def test_plan_is_within_what_the_battery_can_do(
     assert chosen.sell_wh / store.efficiency <= solar_wh + 1e-6
     assert chosen.charge_wh <= max(ahead.net_wh[0], 0)
     assert chosen.discharge_wh <= max(-ahead.net_wh[0], 0)
+    assert chosen.bounds.give_wh == chosen.sell_wh
     low, high = sorted((chosen.bounds.fill_wh, chosen.bounds.keep_wh))
     assert store.reserve_wh <= low <= high <= store.capacity_wh + 1e-6
 
@@ -72,15 +75,17 @@ def test_orders_can_be_placed_whatever_happened_before(
         PodId("h01"),
         PRODUCT,
         strategy("adaptive", PRODUCT, Random(1)),
+        WITHOUT,
         buy_limit=90_000,
         sell_limit=50_000,
     )
-    agent = BatteryProsumer(desk, store, Alternatives(92_750, 46_400, 42_750))
+    agent = BatteryProsumer(desk, store, WITHOUT)
     for place, (outlook, price, position) in enumerate(days):
         delivery = Instant(MIDNIGHT + place * HOUR)
         ahead = Ahead([net for net, _ in outlook], [price for _, price in outlook])
         charge = Charge(Instant(delivery - 2 * HOUR), store.capacity_wh / 2, 0)
-        orders = agent.act(Sight(delivery, delivery, ahead.net_wh[0], ahead, charge))
+        nets = [ahead.net_wh[0] + 500 * (level - 0.5) for level in LEVELS]
+        orders = agent.act(Sight(delivery, delivery, nets, ahead.price[0], ahead, charge))
         for order in orders:
             assert isinstance(order, PlaceOrder)
             assert 0 < order.quantity_wh <= PRODUCT.quantity_max_wh
@@ -89,3 +94,17 @@ def test_orders_can_be_placed_whatever_happened_before(
         sides = {order.side for order in orders if isinstance(order, PlaceOrder)}
         assert len(sides) <= 1
         agent.learn(Outcome(delivery, price, position))
+
+
+@given(st.floats(-100_000, 200_000), st.floats(-100_000, 200_000))
+def test_nobody_orders_more_at_a_worse_price(price: float, other: float) -> None:
+    low, high = sorted((price, other))
+    assert 0.5 >= share_to_buy(low, WITHOUT) >= share_to_buy(high, WITHOUT) >= 0
+    assert 0 <= share_to_sell(low, WITHOUT) <= share_to_sell(high, WITHOUT) <= 0.5
+
+
+@given(st.lists(energies, min_size=9, max_size=9).map(sorted), st.floats(0, 1), st.floats(0, 1))
+def test_quantiles_rise_with_their_level(values: list[float], one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert values[0] <= quantile(values, low) <= quantile(values, high) + 1e-6
+    assert quantile(values, high) <= values[-1] + 1e-6

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from wattbay.agents.quantity import Alternatives, quantile, share_to_buy, share_to_sell
 from wattbay.agents.strategies import Strategy
 from wattbay.core.commands import Command, PlaceOrder
 from wattbay.core.facts import Product, Side
@@ -37,8 +39,10 @@ class Sight(NamedTuple):
     now: Instant
     delivery: Instant
     """The delivery to order for."""
-    net_wh: float
-    """Forecast of own generation minus own demand in that delivery. [Wh]"""
+    net_wh: Sequence[float]
+    """Forecast of own generation minus own demand in that delivery, by `quantity.LEVELS`. [Wh]"""
+    price: float | None = None
+    """Clearing price that is expected of it. [nano-currency per Wh]"""
     ahead: Ahead | None = None
     """None where nobody plans ahead."""
     charge: Charge | None = None
@@ -68,13 +72,14 @@ class Agent(Protocol):
 class Desk:
     """Where one home's orders are written: its pod, the product, its valuations, its strategy."""
 
-    __slots__ = ("_buy_limit", "_pod", "_product", "_sell_limit", "_strategy")
+    __slots__ = ("_buy_limit", "_pod", "_product", "_sell_limit", "_strategy", "_without")
 
     def __init__(
         self,
         pod: PodId,
         product: Product,
         strategy: Strategy,
+        without: Alternatives,
         *,
         buy_limit: int,
         sell_limit: int,
@@ -83,23 +88,53 @@ class Desk:
 
         Parameters
         ----------
+        without
+            What the home does without the market.
         buy_limit, sell_limit
             The home's own valuations. [nano-currency per Wh]
         """
         self._pod = pod
         self._product = product
         self._strategy = strategy
+        self._without = without
         self._buy_limit = buy_limit
         self._sell_limit = sell_limit
 
-    def orders(self, delivery: Instant, net_wh: float) -> list[Command]:
-        """Return the order of a home that expects `net_wh`: sell what is over, buy what is short.
+    def orders(
+        self,
+        delivery: Instant,
+        net_wh: Sequence[float],
+        price: float | None,
+        *,
+        stored_wh: float = 0.0,
+        room_wh: float = 0.0,
+    ) -> list[Command]:
+        """Return the order of a home for the delivery, if it has one.
 
-        The quantity is rounded to the tick of the product; nothing is ordered for less.
+        It is one order: a home that might lack energy and might have some over orders what is more
+        likely. How much, `wattbay.agents.quantity` says for the price at which it can trade: the
+        expected one, or its limit where that one is beyond it. The quantity is rounded to the tick
+        of the product; nothing is ordered for less.
+
+        Parameters
+        ----------
+        net_wh
+            Forecast of own generation minus own demand, by `LEVELS`. [Wh]
+        price
+            The expected one; None where nobody knows one, and the limit alone counts.
+        stored_wh, room_wh
+            Demand that a battery will serve, surplus that it will store. [Wh]
         """
-        if net_wh >= 0:
-            return self.order(delivery, Side.SELL, net_wh, self._sell_limit)
-        return self.order(delivery, Side.BUY, -net_wh, self._buy_limit)
+        middle = net_wh[len(net_wh) // 2]
+        if middle > room_wh or (middle >= -stored_wh and net_wh[-1] > room_wh):
+            limit = self._sell_limit
+            share = share_to_sell(limit if price is None else max(price, limit), self._without)
+            over = quantile(net_wh, share) - room_wh if share > 0 else 0.0
+            return self.order(delivery, Side.SELL, over, limit)
+        limit = self._buy_limit
+        share = share_to_buy(limit if price is None else min(price, limit), self._without)
+        short = -quantile(net_wh, 1 - share) - stored_wh if share > 0 else 0.0
+        return self.order(delivery, Side.BUY, short, limit)
 
     def order(
         self, delivery: Instant, side: Side, quantity_wh: float, valuation: int
@@ -107,8 +142,10 @@ class Desk:
         """Return an order for a quantity whose worth to the home is `valuation`, if it is one."""
         product = self._product
         tick = product.energy_tick
+        if quantity_wh <= 0:
+            return []
         quantity = min(round(quantity_wh / tick) * tick, product.quantity_max_wh)
-        if quantity <= 0:
+        if not quantity:
             return []
         limit = self._strategy.limit(side, valuation)
         return [

@@ -7,16 +7,23 @@ So whatever such a home injects is solar, and a certificate of origin for it is 
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from wattbay.agents.agent import Ahead, Desk, Outcome, Sight
+from wattbay.agents.quantity import Alternatives
 from wattbay.core.commands import Command
 from wattbay.core.facts import Side
 from wattbay.periods import Instant
 
-DOUBT = 0.5
-"""How far forecasts are doubted where a mistake is dear: charge that was kept in vain is sold a day
-later for a little less, charge that was given away is bought back with all fees."""
+DOUBT = 0.3
+"""By what share of itself the need of a night may be mistaken before the sun is back.
+
+Of 1,461 nights of London homes with batteries in 2013, one in seven needed more than 1.3 times the
+mean of four weeks, six in seven more than 0.7 times."""
+SELDOM, LIKELY = 0.05, 0.95
+"""The chance, on average over those nights, that a Wh beyond the one finds use, or short of the
+other."""
 
 
 class Store(NamedTuple):
@@ -34,27 +41,15 @@ class Store(NamedTuple):
     """What a discharged Wh costs in life of the battery. [nano-currency per Wh]"""
 
 
-class Alternatives(NamedTuple):
-    """What a home does without the market. [nano-currency per Wh]"""
-
-    buy: int
-    """The price of the market at which the supplier is as cheap, all fees considered."""
-    sell: int
-    """What the supplier pays for surplus."""
-    fees: int
-    """Network fee and levy on what is drawn after a trade."""
-
-
 class Bounds(NamedTuple):
-    """Between which charges a battery works for its home alone.
-
-    Outside of them it also follows what the home has traded, where the forecast was wrong.
-    """
+    """Between which charges a battery works for its home alone, and what it may give besides."""
 
     keep_wh: float
-    """Nothing is given to others below this. [Wh]"""
+    """Below this nothing is given to others, and the home's own surplus is stored first. [Wh]"""
     fill_wh: float
-    """Nothing is drawn from the grid above this. [Wh]"""
+    """Above this nothing is drawn from the grid. [Wh]"""
+    give_wh: float = 0.0
+    """The most that is given to others: what was to be sold from the store. [Wh]"""
 
 
 class Plan(NamedTuple):
@@ -73,6 +68,10 @@ class Plan(NamedTuple):
     """To be sold from the store."""
     sell_worth: float = 0.0
     """What a Wh of that is worth, kept. [nano-currency per Wh]"""
+    stored_wh: float = 0.0
+    """The most of the home's own demand that is served, should it be more than expected."""
+    room_wh: float = 0.0
+    """The most of its own surplus that is stored, should it be more than expected."""
 
 
 class _Outlook(NamedTuple):
@@ -80,8 +79,11 @@ class _Outlook(NamedTuple):
 
     need_wh: float
     """Demand that a battery can serve before the next surplus. [Wh]"""
-    need_price: float
-    """Mean expected price of that energy, if bought. [nano-currency per Wh]"""
+    saved: float
+    """What a Wh of that need saves that is met from the store: mean expected price and fees, less
+    wear. [nano-currency per Wh]"""
+    fees: float
+    """Network fee and levy on what is drawn after a trade."""
     cheapest: float
     """Lowest expected price before the next surplus, if bought."""
     dearest: float
@@ -98,13 +100,15 @@ def plan(store: Store, soc_wh: float, solar_wh: float, ahead: Ahead, without: Al
     The home's own surplus is stored and its own demand served first. Then, in a delivery without
     surplus, one of two more things may pay:
 
-    - to sell stored solar energy that the home will not need before its panels refill the battery
-      and that would then be in the way of that surplus: where
-      ``efficiency * (price - wear) > price at the refill``, and no dearer delivery comes before;
-    - to buy what will be missing before the panels refill it, rather than later: where
-      ``(price + fees) / efficiency + wear < later price + fees``, and no cheaper one comes before.
+    - to sell stored solar energy that the home will seldom need before its panels refill the
+      battery and that would then be in the way of that surplus: where
+      ``efficiency * (price - wear) > worth(SELDOM)``, and no dearer delivery comes before;
+    - to buy what will likely be missing before the panels refill it, rather than later: where
+      ``price + fees < worth(LIKELY)``, and no cheaper delivery comes before.
 
-    Both stay outside the bounds between which the battery works for its home alone.
+    A stored Wh that is needed with some chance is worth ``chance * efficiency * (later price + fees
+    - wear) + (1 - chance) * price at the refill``. Both stay outside the bounds between which the
+    battery works for its home alone.
 
     Parameters
     ----------
@@ -122,18 +126,28 @@ def plan(store: Store, soc_wh: float, solar_wh: float, ahead: Ahead, without: Al
     """
     net = ahead.net_wh[0]
     bounds = bounds_of(store, ahead.net_wh[1:])
-    if net > 0:
-        room = max(store.capacity_wh - soc_wh, 0.0)
-        return Plan(bounds, charge_wh=min(net, store.energy_max_wh, room))
     usable = max(soc_wh - store.reserve_wh, 0.0)
-    calm = Plan(bounds, discharge_wh=min(-net, store.energy_max_wh, usable * store.efficiency))
+    served = min(store.energy_max_wh, usable * store.efficiency)
+    room = min(store.energy_max_wh, max(store.capacity_wh - soc_wh, 0.0))
+    calm = Plan(
+        bounds,
+        charge_wh=min(max(net, 0.0), room),
+        discharge_wh=min(max(-net, 0.0), served),
+        stored_wh=served,
+        room_wh=room,
+    )
+    if net > 0:
+        return calm
     price = ahead.price[0]
+    if soc_wh - calm.discharge_wh / store.efficiency > bounds.keep_wh:
+        # An offer costs nothing where no price is known: it is made at what the energy is worth.
+        tried = without.buy if price is None else price
+        if solar_wh <= 0:
+            return calm
+        return _sell(store, calm, _outlook(store, ahead, without), tried, soc_wh, solar_wh)
     if price is None:
         return calm
-    outlook = _outlook(store, ahead, without)
-    if soc_wh - calm.discharge_wh / store.efficiency > bounds.keep_wh:
-        return _sell(store, calm, outlook, price, soc_wh, solar_wh)
-    return _buy(store, calm, outlook, price, soc_wh, without)
+    return _buy(store, calm, _outlook(store, ahead, without), price, soc_wh)
 
 
 def bounds_of(store: Store, net_wh: list[float]) -> Bounds:
@@ -152,48 +166,68 @@ def bounds_of(store: Store, net_wh: list[float]) -> Bounds:
     most, energy_max = store.capacity_wh - store.reserve_wh, store.energy_max_wh
     more, less = 1 + DOUBT, 1 - DOUBT
     more_stored, less_stored = more / store.efficiency, less / store.efficiency
-    # Back from the end: demand adds to what is wanted before it, surplus takes from it.
+    # Back from the end: demand adds to what is wanted before it, surplus takes from it. This is the
+    # innermost loop of a home with a battery: min and max would read better, and take three times
+    # as long.
     for net in reversed(net_wh):
         if net > 0:
-            refill = min(net, energy_max)
-            keep = max(keep - less * refill, 0.0)
-            fill = max(fill - more * refill, 0.0)
+            refill = net if net < energy_max else energy_max  # noqa: FURB136 - see above
+            keep -= less * refill
+            fill -= more * refill
+            if keep < 0:
+                keep = 0.0
+            if fill < 0:
+                fill = 0.0
         else:
-            needed = min(-net, energy_max)
-            keep = min(keep + more_stored * needed, most)
-            fill = min(fill + less_stored * needed, most)
+            needed = -net if -net < energy_max else energy_max  # noqa: FURB136 - see above
+            keep += more_stored * needed
+            fill += less_stored * needed
+            if keep > most:  # noqa: PLR1730 - see above
+                keep = most
+            if fill > most:  # noqa: PLR1730 - see above
+                fill = most
     return Bounds(store.reserve_wh + keep, store.reserve_wh + fill)
 
 
 def _outlook(store: Store, ahead: Ahead, without: Alternatives) -> _Outlook:
     """Walk from the second delivery ahead through demand to the next surplus, and through it."""
     need = need_value = refill = refill_value = 0.0
-    cheapest, dearest = float("inf"), float("-inf")
+    cheapest, dearest = inf, -inf
+    energy_max, buy, sell = store.energy_max_wh, without.buy, without.sell
     is_refilling = False
     for net, price in zip(ahead.net_wh[1:], ahead.price[1:], strict=True):
         if net > 0:
             is_refilling = True
-            energy = min(net, store.energy_max_wh)
+            energy = min(net, energy_max)
             refill += energy
-            refill_value += energy * (without.sell if price is None else price)
+            refill_value += energy * (sell if price is None else price)
         elif is_refilling:
             break
         else:
-            energy = min(-net, store.energy_max_wh)
-            buy = without.buy if price is None else price
-            sell = without.sell if price is None else price
+            energy = min(-net, energy_max)
             need += energy
-            need_value += energy * buy
-            cheapest = min(cheapest, buy)
-            dearest = max(dearest, sell)
+            bought = buy if price is None else price
+            need_value += energy * bought
+            cheapest = min(cheapest, bought)
+            dearest = max(dearest, sell if price is None else price)
     return _Outlook(
         need,
-        need_value / need if need else 0.0,
+        (need_value / need if need else buy) + without.fees - store.wear_nano_per_wh,
+        without.fees,
         cheapest,
         dearest,
         refill,
         refill_value / refill if refill else 0.0,
     )
+
+
+def _worth(store: Store, outlook: _Outlook, chance: float) -> float:
+    """Return what a stored Wh is worth that the home will need with some chance.
+
+    Needed, it saves a purchase with all fees, less what is lost and worn; not needed, it is in the
+    way of the next surplus, which is sold instead. [nano-currency per Wh]
+    """
+    return chance * store.efficiency * outlook.saved + (1 - chance) * outlook.refill_price
 
 
 def _sell(
@@ -205,56 +239,61 @@ def _sell(
     in_the_way = at_refill + outlook.refill_wh - store.capacity_wh
     stored = min(left - calm.bounds.keep_wh, in_the_way, solar_wh)
     for_sale = min(stored * store.efficiency, store.energy_max_wh - calm.discharge_wh)
-    worth = outlook.refill_price / store.efficiency + store.wear_nano_per_wh
+    kept = _worth(store, outlook, SELDOM)
+    worth = kept / store.efficiency + store.wear_nano_per_wh
     if for_sale <= 0 or price <= worth or price < outlook.dearest:
         return calm
-    return calm._replace(sell_wh=for_sale, sell_worth=worth)
+    bounds = calm.bounds._replace(give_wh=for_sale)
+    return calm._replace(bounds=bounds, sell_wh=for_sale, sell_worth=worth, stored_wh=inf)
 
 
-def _buy(
-    store: Store,
-    calm: Plan,
-    outlook: _Outlook,
-    price: float,
-    soc_wh: float,
-    without: Alternatives,
-) -> Plan:
+def _buy(store: Store, calm: Plan, outlook: _Outlook, price: float, soc_wh: float) -> Plan:
     """Buy what would be missing later, if that pays."""
-    later = outlook.need_price + without.fees
-    worth = store.efficiency * (later - store.wear_nano_per_wh) - without.fees
+    worth = _worth(store, outlook, LIKELY) - outlook.fees
     if price >= worth or price > outlook.cheapest:
         return calm
     # Now is the cheapest time: what the battery holds is better kept for later, as far as it is
     # needed then, and what will still be missing is bought.
     missing = calm.bounds.fill_wh - soc_wh
     if missing <= 0:
-        return calm._replace(discharge_wh=min(calm.discharge_wh, -missing * store.efficiency))
-    room = max(store.capacity_wh - soc_wh, 0.0)
-    buy = min(store.energy_max_wh, missing, room)
-    return calm._replace(discharge_wh=0.0, buy_wh=buy, buy_worth=worth)
+        served = min(calm.discharge_wh, -missing * store.efficiency)
+        return calm._replace(discharge_wh=served, stored_wh=served)
+    buy = min(calm.room_wh, missing)
+    return calm._replace(discharge_wh=0.0, buy_wh=buy, buy_worth=worth, stored_wh=0.0, room_wh=inf)
+
+
+class _Open(NamedTuple):
+    """What is planned for a delivery."""
+
+    net_wh: float
+    """Forecast of own generation minus own demand. [Wh]"""
+    flow_wh: float
+    """What flows into the battery, at the home's side; negative, out of it. [Wh]"""
+    buy_wh: float
+    """What was to be bought for the store. [Wh]"""
+    bounds: Bounds
 
 
 class BatteryProsumer:
     """Trades the net of its home and its battery, which it plans delivery by delivery.
 
     There is one state of charge: what was last measured, and what is planned since then for all
-    deliveries whose gates are closed. Once an auction has cleared, the plan is what it traded: the
-    battery will follow the position, so that the home deviates little from it. Not at any price: a
-    deviation costs little where the community pools them, energy bought back in the evening much.
-    So what the home will need itself is not given away for it (`Bounds`).
+    deliveries whose gates are closed. Once an auction has cleared, the plan is what it traded by
+    choice: what was sold from the store is given, what was bought for it is taken. Where the home
+    otherwise turns out to need more or less than it traded, the battery does for it what it would
+    do without a market: a deviation costs little where the community pools them, energy bought back
+    in the evening much (`Bounds`).
     """
 
-    __slots__ = ("_bounds", "_desk", "_open", "_store", "_without")
+    __slots__ = ("_desk", "_open", "_store", "_without")
 
     def __init__(self, desk: Desk, store: Store, without: Alternatives) -> None:
         """Trade at a desk with a battery."""
         self._desk = desk
         self._store = store
         self._without = without
-        self._open: dict[Instant, tuple[float, float]] = {}
-        """Of each delivery not yet measured: forecast net, and what flows into the battery."""
-        self._bounds: dict[Instant, Bounds] = {}
-        """Of each of them: between which charges the battery works for itself alone."""
+        self._open: dict[Instant, _Open] = {}
+        """What is planned for each delivery that is not yet measured."""
 
     def act(self, sight: Sight) -> list[Command]:
         """Order the forecast net of the home with what the battery is to do.
@@ -262,17 +301,22 @@ class BatteryProsumer:
         What is bought or sold by choice is an order of its own, at what it is worth.
         """
         if sight.ahead is None or sight.charge is None:
-            return self._desk.orders(sight.delivery, sight.net_wh)
+            return self._desk.orders(sight.delivery, sight.net_wh, sight.price)
         for delivery in [start for start in self._open if start < sight.charge.at]:
-            del self._open[delivery], self._bounds[delivery]
+            del self._open[delivery]
         soc, solar = self._expected(sight.charge.soc_wh, sight.charge.solar_wh)
         chosen = plan(self._store, soc, solar, sight.ahead, self._without)
         own = chosen.charge_wh - chosen.discharge_wh
         flow = own + chosen.buy_wh - chosen.sell_wh
         net = sight.ahead.net_wh[0]
-        self._open[sight.delivery] = (net, flow)
-        self._bounds[sight.delivery] = chosen.bounds
-        orders = self._desk.orders(sight.delivery, net - own)
+        self._open[sight.delivery] = _Open(net, flow, chosen.buy_wh, chosen.bounds)
+        orders = self._desk.orders(
+            sight.delivery,
+            sight.net_wh,
+            sight.price,
+            stored_wh=chosen.stored_wh,
+            room_wh=chosen.room_wh,
+        )
         if chosen.buy_wh:
             worth = int(chosen.buy_worth // 1)
             orders += self._desk.order(sight.delivery, Side.BUY, chosen.buy_wh, worth)
@@ -283,15 +327,18 @@ class BatteryProsumer:
 
     def bounds(self, delivery: Instant) -> Bounds:
         """Return how far the battery may serve others in a delivery, or draw from the grid."""
-        return self._bounds.get(delivery, Bounds(self._store.capacity_wh, 0.0))
+        known = self._open.get(delivery)
+        return Bounds(self._store.reserve_wh, 0.0) if known is None else known.bounds
 
     def learn(self, outcome: Outcome) -> None:
         """Plan to do what was traded, and let the strategy see the price."""
         known = self._open.get(outcome.delivery)
         if known is not None:
-            most = self._store.energy_max_wh
-            flow = min(max(known[0] - outcome.position_wh, -most), most)
-            self._open[outcome.delivery] = (known[0], flow)
+            # What was traded otherwise than planned is a deviation, and no task of the battery.
+            least = -max(-known.net_wh, 0.0) - known.bounds.give_wh
+            most = max(known.net_wh, 0.0) + known.buy_wh
+            flow = min(max(known.net_wh - outcome.position_wh, least), most)
+            self._open[outcome.delivery] = known._replace(flow_wh=flow)
         self._desk.learn(outcome.price)
 
     def _expected(self, soc_wh: float, solar_wh: float) -> tuple[float, float]:
@@ -300,7 +347,7 @@ class BatteryProsumer:
         Discharging is counted against the solar part first, the careful guess for what may be sold.
         """
         store = self._store
-        for net, flow in self._open.values():
+        for net, flow, _, _ in self._open.values():
             if flow >= 0:
                 stored = min(flow, store.capacity_wh - soc_wh)
                 soc_wh += stored

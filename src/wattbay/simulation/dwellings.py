@@ -1,10 +1,10 @@
 """What flows behind the meters of all homes in a delivery: demand, panels, batteries.
 
-During a delivery a battery follows what its home has traded: it takes what is over and gives what
-is missing, so that the home deviates from its position only where the battery cannot help, or where
-the home would have to give away what it needs itself. Where nothing was traded, that is plain
-self-consumption. Of its charge, what came from the home's panels is counted apart, and only that is
-ever exported.
+During a delivery a battery serves its home: it stores what is over and gives what is missing, as
+without a market. Besides, it gives what was sold from it and takes what was bought for it, within
+the leave that the home's agent gives. Where the home deviates otherwise from what it traded, the
+battery lets it: see `wattbay.agents.battery`. Of its charge, what came from the home's panels is
+counted apart, and only that is ever exported.
 """
 
 from __future__ import annotations
@@ -49,6 +49,22 @@ class Flows(NamedTuple):
         return self.pv_wh + self.discharge_wh - self.load_wh - self.charge_wh
 
 
+class Leave(NamedTuple):
+    """What batteries may do for others than their homes in a delivery. Shapes (n_homes,). [Wh]"""
+
+    keep_wh: Array
+    """Below this charge nothing is given to others, and own surplus is stored first."""
+    fill_wh: Array
+    """Above this charge nothing is drawn from the grid."""
+    give_wh: Array
+    """The most that is given to others."""
+
+    @classmethod
+    def none(cls, homes: int) -> Leave:
+        """Return leave for nothing."""
+        return cls(np.zeros(homes), np.zeros(homes), np.zeros(homes))
+
+
 class Dwellings:
     """The batteries of all homes, from delivery to delivery."""
 
@@ -64,14 +80,7 @@ class Dwellings:
         self.solar_wh: Array = np.zeros(len(homes))
         """What of it came from the home's own panels. Shape (n_homes,). [Wh]"""
 
-    def flows(
-        self,
-        load_wh: Array,
-        pv_wh: Array,
-        position_wh: Array,
-        keep_wh: Array,
-        fill_wh: Array,
-    ) -> Flows:
+    def flows(self, load_wh: Array, pv_wh: Array, position_wh: Array, leave: Leave) -> Flows:
         """Return what flows in the next delivery; changes nothing.
 
         Parameters
@@ -80,17 +89,19 @@ class Dwellings:
             Demand, and output of the panels. Shape (n_homes,). [Wh]
         position_wh
             What each home has sold minus what it has bought. Shape (n_homes,). [Wh]
-        keep_wh, fill_wh
-            Below the one nothing is given to others, above the other nothing is drawn from the
-            grid. Shape (n_homes,). [Wh]
+        leave
+            What their batteries may do for others.
         """
         batteries, soc, solar = self._batteries, self.soc_wh, self.solar_wh
         surplus = pv_wh - load_wh
         wanted = surplus - position_wh
         own = np.maximum(-surplus, 0.0)
-        spare = np.maximum(np.minimum(solar, soc - keep_wh), 0.0) * batteries.efficiency
+        spare = np.maximum(np.minimum(solar, soc - leave.keep_wh), 0.0) * batteries.efficiency
+        spare = np.minimum(spare, leave.give_wh)
         over = np.maximum(surplus, 0.0)
-        short = np.maximum(fill_wh - soc - over, 0.0)
+        short = np.maximum(leave.fill_wh - soc - over, 0.0)
+        first = np.minimum(np.maximum(leave.keep_wh - soc, 0.0), over)
+        wanted = np.where(first > 0, np.maximum(wanted, first), wanted)
         flow = operate(batteries, soc, np.clip(wanted, -(own + spare), over + short))
         stored_solar = np.minimum(flow.charge_wh, over)
         served = np.minimum(flow.discharge_wh, own)

@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattbay.agents.agent import Agent, Ahead, Charge, Desk, Outcome, Sight
-from wattbay.agents.battery import Alternatives, BatteryProsumer, Store
+from wattbay.agents.battery import BatteryProsumer, Store
 from wattbay.agents.prices import RecentPrices
 from wattbay.agents.prosumer import Prosumer
+from wattbay.agents.quantity import LEVELS, Alternatives
 from wattbay.agents.strategies import strategy
 from wattbay.core.commands import Command
 from wattbay.core.facts import Tariff
+from wattbay.forecasting.analogs import Analogs
 from wattbay.forecasting.models import Forecaster, FourWeekMean, History
 from wattbay.ids import PodId
 from wattbay.periods import DAY, HOUR, Instant
+from wattbay.simulation.baseline import stored_price
+from wattbay.simulation.dwellings import Leave
 from wattbay.simulation.scenario_facts import Battery, Home, Scenario
 
 AHEAD_US = DAY
@@ -32,32 +36,38 @@ class Residents:
         "_ahead",
         "_forecaster",
         "_isp_us",
-        "_load",
+        "_net",
         "_net_with_battery",
+        "_outlook",
         "_prices",
-        "_pv",
         "_seats",
         "_with_battery",
     )
 
     def __init__(self, scenario: Scenario, forecaster: Forecaster | None = None) -> None:
-        """Let everybody move in. The forecast is the mean of four weeks, unless another is given.
+        """Let everybody move in, with the forecast by `Analogs`, unless another is given.
 
-        What the homes measured themselves is their history: the series up to the present.
+        What the homes measured themselves is their history: the series up to the present. The hours
+        ahead, for which batteries plan, are forecast by the mean of four weeks.
+
+        Parameters
+        ----------
+        forecaster
+            Of the delivery to order for; it answers the quantiles at `LEVELS`.
         """
         series = scenario.series
         self._isp_us = scenario.isp_us
-        self._forecaster = FourWeekMean(levels=()) if forecaster is None else forecaster
+        self._forecaster = Analogs(LEVELS, None) if forecaster is None else forecaster
+        self._outlook = FourWeekMean(levels=())
         self._agents = [agent_of(home, scenario) for home in scenario.homes]
         self._prices = RecentPrices(scenario.isp_us)
-        self._load = History(series.start, series.isp_us, series.load_wh)
-        self._pv = History(series.start, series.isp_us, series.pv_wh)
+        net = series.pv_wh - series.load_wh
+        self._net = History(series.start, series.isp_us, net)
         self._with_battery = np.array(
             [place for place, home in enumerate(scenario.homes) if home.battery is not None], int
         )
         self._seats = {int(place): seat for seat, place in enumerate(self._with_battery)}
-        net = series.pv_wh[:, self._with_battery] - series.load_wh[:, self._with_battery]
-        self._net_with_battery = History(series.start, series.isp_us, net)
+        self._net_with_battery = History(series.start, series.isp_us, net[:, self._with_battery])
         self._ahead = AHEAD_US // scenario.isp_us
 
     def act(
@@ -77,9 +87,9 @@ class Residents:
         soc_wh, solar_wh
             That charge, and what of it came from the home's panels. Shape (n_homes,). [Wh]
         """
-        load = self._forecaster.forecast(now, self._load, [delivery]).mean[0]
-        pv = self._forecaster.forecast(now, self._pv, [delivery]).mean[0]
-        net = (pv - load).tolist()
+        expected = self._forecaster.forecast(now, self._net, [delivery])
+        mean = expected.mean[0].tolist()
+        net = expected.quantiles[:, 0].T.tolist()
         ahead = self._look_ahead(now, delivery)
         price = self._prices.expected(delivery, self._ahead)
         socs, solars = soc_wh.tolist(), solar_wh.tolist()
@@ -87,25 +97,23 @@ class Residents:
         for place, agent in enumerate(self._agents):
             seat = self._seats.get(place)
             if seat is None:
-                sight = Sight(now, delivery, net[place])
+                sight = Sight(now, delivery, net[place], price[0])
             else:
                 charge = Charge(known_until, socs[place], solars[place])
-                sight = Sight(now, delivery, net[place], Ahead(ahead[seat], price), charge)
+                nets = [mean[place], *ahead[seat][1:]]
+                sight = Sight(now, delivery, net[place], price[0], Ahead(nets, price), charge)
             found += agent.act(sight)
         return found
 
-    def bounds(self, delivery: Instant) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return between which charges batteries work for their homes alone. [Wh]
-
-        Below the first nothing is given to others in the delivery, above the second nothing is
-        drawn from the grid. Shapes (n_homes,).
-        """
-        keep_wh, fill_wh = np.zeros(len(self._agents)), np.zeros(len(self._agents))
+    def bounds(self, delivery: Instant) -> Leave:
+        """Return what batteries may do for others than their homes in the delivery."""
+        leave = Leave.none(len(self._agents))
         for place in self._seats:
             agent = self._agents[place]
             if isinstance(agent, BatteryProsumer):
-                keep_wh[place], fill_wh[place] = agent.bounds(delivery)
-        return keep_wh, fill_wh
+                keep, fill, give = agent.bounds(delivery)
+                leave.keep_wh[place], leave.fill_wh[place], leave.give_wh[place] = keep, fill, give
+        return leave
 
     def learn(
         self,
@@ -116,15 +124,17 @@ class Residents:
     ) -> None:
         """Tell all agents how an auction went, each its own position alone."""
         self._prices.learn(delivery, price)
+        nothing = Outcome(delivery, price, 0)
         for pod, agent in zip(pods, self._agents, strict=True):
-            agent.learn(Outcome(delivery, price, positions.get(pod, 0)))
+            position = positions.get(pod)
+            agent.learn(Outcome(delivery, price, position) if position else nothing)
 
     def _look_ahead(self, now: Instant, delivery: Instant) -> list[list[float]]:
         """Return the forecast nets of homes with batteries for the hours ahead. [Wh]"""
         if not len(self._with_battery):
             return []
         starts = [Instant(delivery + i * self._isp_us) for i in range(self._ahead)]
-        mean = self._forecaster.forecast(now, self._net_with_battery, starts).mean
+        mean = self._outlook.forecast(now, self._net_with_battery, starts).mean
         found: list[list[float]] = mean.T.tolist()
         return found
 
@@ -132,21 +142,22 @@ class Residents:
 def agent_of(home: Home, scenario: Scenario) -> Agent:
     """Return the agent of a home. Its chance is its own: nobody else's draws change it."""
     rng = Random(f"{scenario.seed}/{home.pod}")
+    tariffs = {tariff.tariff: tariff for tariff in scenario.tariffs}
+    without = alternatives(home, tariffs[home.tariff], stored_price(scenario))
     desk = Desk(
         home.pod,
         scenario.product,
         strategy(home.strategy, scenario.product, rng),
+        without,
         buy_limit=home.buy_limit,
         sell_limit=home.sell_limit,
     )
     if home.battery is None:
         return Prosumer(desk)
-    tariffs = {tariff.tariff: tariff for tariff in scenario.tariffs}
-    without = alternatives(home, tariffs[home.tariff])
     return BatteryProsumer(desk, store_of(home.battery, scenario.isp_us), without)
 
 
-def alternatives(home: Home, tariff: Tariff) -> Alternatives:
+def alternatives(home: Home, tariff: Tariff, pool: int) -> Alternatives:
     """Return what a home does without the market, where it would trade within its zone."""
     local = tariff.network_regional
     for fee in tariff.network_local:
@@ -156,6 +167,7 @@ def alternatives(home: Home, tariff: Tariff) -> Alternatives:
         buy=tariff.energy + tariff.network_regional - local,
         sell=tariff.export,
         fees=local + tariff.levy,
+        pool=pool,
     )
 
 

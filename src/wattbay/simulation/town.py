@@ -266,7 +266,7 @@ class Town:
         position_wh = np.array([positions.get(pod, 0) for pod in self._pods], np.float64)
         bounds = self._residents.bounds(delivery)
         self._flows = self._dwellings.flows(
-            series.load_wh[row], series.pv_wh[row], position_wh, *bounds
+            series.load_wh[row], series.pv_wh[row], position_wh, bounds
         )
         self._flowed[:] = 0.0
         self._known_until = delivery

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from tests.builders import ISP_US, MIDNIGHT
 from wattbay.ids import MeterId, PartyId, PodId, TariffId, ZoneId
-from wattbay.simulation.dwellings import Dwellings, Flows
+from wattbay.simulation.dwellings import Dwellings, Flows, Leave
 from wattbay.simulation.scenario_facts import Battery, Home
 
 BATTERY = Battery(
@@ -52,9 +52,11 @@ def lived(
     position: float = 0,
     keep: float = 0,
     fill: float = 5_000,
+    give: float = 5_000,
 ) -> Flows:
     """One home lives through a delivery."""
-    flows = dwellings.flows(column(load), column(pv), column(position), column(keep), column(fill))
+    leave = Leave(column(keep), column(fill), column(give))
+    flows = dwellings.flows(column(load), column(pv), column(position), leave)
     dwellings.settle(flows)
     return flows
 
@@ -88,6 +90,20 @@ def test_battery_follows_what_was_sold() -> None:
     assert (flows.export_wh[0], flows.discharge_wh[0]) == (700, 400)
     assert dwellings.soc_wh[0] == 2_000
     assert dwellings.solar_wh[0] == 500
+
+
+def test_battery_gives_no_more_than_was_to_be_sold_from_it() -> None:
+    dwellings = a_dwelling(solar_wh=1_000)
+    flows = lived(dwellings, pv=300, position=700, give=100)
+    assert (flows.export_wh[0], flows.discharge_wh[0]) == (400, 100)
+
+
+def test_own_sun_that_the_home_will_need_is_stored_before_it_is_delivered() -> None:
+    dwellings = a_dwelling()
+    flows = lived(dwellings, pv=300, position=300, keep=2_700)
+    assert (flows.charge_wh[0], flows.export_wh[0]) == (200, 100)
+    flows = lived(dwellings, pv=300, position=300, keep=2_700)
+    assert (flows.charge_wh[0], flows.export_wh[0]) == (0, 300)
 
 
 def test_battery_follows_what_was_bought() -> None:

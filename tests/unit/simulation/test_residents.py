@@ -27,7 +27,7 @@ class Flat:
     def forecast(self, issued_at: Instant, history: History, starts: Sequence[Instant]) -> Forecast:
         self.issued.append(issued_at)
         mean = np.full((len(starts), history.values.shape[1]), 1_000.0)
-        return Forecast(mean, mean[None][:0])
+        return Forecast(mean, np.repeat(mean[None], 9, axis=0))
 
 
 def test_without_the_market_the_supplier_sets_what_energy_is_worth() -> None:
@@ -37,8 +37,10 @@ def test_without_the_market_the_supplier_sets_what_energy_is_worth() -> None:
         LocalFee(from_zone=ZoneId("z1"), to_zone=ZoneId("z1"), nano_per_wh=20_000),
     )
     tariff = with_changes(a_tariff(), network_local=fees)
-    assert alternatives(home, tariff) == (140_000 + 30_000 - 20_000, 40_000, 20_000 + 10_000)
-    assert alternatives(home, a_tariff()) == (140_000, 40_000, 30_000 + 10_000)
+    local = (140_000 + 30_000 - 20_000, 40_000, 20_000 + 10_000, 90_000)
+    assert alternatives(home, tariff, pool=90_000) == local
+    regional = (140_000, 40_000, 30_000 + 10_000, 90_000)
+    assert alternatives(home, a_tariff(), pool=90_000) == regional
 
 
 def test_homes_with_a_battery_plan_with_it() -> None:
@@ -57,7 +59,7 @@ def test_any_forecast_behind_the_port_will_do() -> None:
     nothing = np.zeros(len(scenario.homes))
     now = Instant(scenario.start - 2 * HOUR)
     commands = residents.act(now, scenario.start, scenario.start, nothing, nothing)
-    # Demand and generation are expected to be equal; batteries expect a net of 1,000 Wh.
     orders = [command for command in commands if isinstance(command, PlaceOrder)]
-    assert {order.side for order in orders} <= {Side.SELL}
+    assert {order.side for order in orders} == {Side.SELL}
+    assert {order.quantity_wh for order in orders} <= set(range(1_001))
     assert set(flat.issued) == {now}
