@@ -22,6 +22,7 @@ from wattbay.core.events import (
 from wattbay.core.exchange import Exchange
 from wattbay.core.facts import Receipt, SettlementRun, Statement
 from wattbay.ids import MeterId, RunName
+from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
 
 E = TypeVar("E")
@@ -85,6 +86,7 @@ class Play:
         self.exchange = Exchange()
         self.at = at
         self.history: list[Event] = []
+        self.entries: list[Entry] = []
         for command in commands:
             self.do(command)
 
@@ -114,6 +116,8 @@ class Play:
         events = self.exchange.decide(command, Instant(self.at))
         self.exchange.apply_all(events)
         self.history += events
+        seq = len(self.entries) + 1
+        self.entries.append(Entry(seq, Instant(self.at), command, tuple(events)))
         return events
 
     def read(

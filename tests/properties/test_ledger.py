@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import redirect_stdout
 from datetime import date, timedelta
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -12,7 +16,6 @@ from msgspec import structs
 
 from tests.builders import (
     EVE,
-    ISP_US,
     MIDNIGHT,
     a_deposit,
     a_meter,
@@ -22,10 +25,15 @@ from tests.builders import (
     a_town,
     an_order,
     list_deliveries,
+    open_community,
     pod_facts,
 )
+from tests.independent.recompute import main
 from tests.play import Play, of, statements, with_runs
+from wattbay.adapters.files.run_folder import frame, write_json
+from wattbay.adapters.files.tariffs import tariffs_document
 from wattbay.core import commands as c
+from wattbay.core.commands import Command
 from wattbay.core.events import (
     DeliveryFinal,
     Event,
@@ -50,9 +58,13 @@ from wattbay.core.ledger import Ledger, post, postings
 from wattbay.core.settlement import archive
 from wattbay.ids import MeterId, OrderId, PartyId, PodId, ProductId
 from wattbay.periods import DAY, HOUR, Instant
+from wattbay.views.tables import TABLES, Tables
 
+ISP_US = 4 * HOUR
 PER_DAY = 6
-FIRST = date(2013, 6, 10)
+FIRST = date(2013, 6, 29)
+START = Instant(MIDNIGHT + 19 * DAY)
+"""Of the deliveries; soon the month changes."""
 DSO, MDR = PartyId("dso"), PartyId("mdr")
 
 places = st.integers(0, 59)
@@ -90,7 +102,7 @@ class Market(RuleBasedStateMachine):
         netting=st.sampled_from(list(Netting)),
         pricing=st.sampled_from(list(Pricing)),
         network_fee=st.sampled_from([0, 5_000]),
-        check=st.sampled_from([0, HOUR]),
+        check=st.sampled_from([0, ISP_US]),
     )
     def found(
         self,
@@ -109,6 +121,7 @@ class Market(RuleBasedStateMachine):
             network_fee=network_fee,
             network_check_us=check,
             closes_before_us=2 * ISP_US,
+            opens_before_us=4 * DAY,
         )
         tariff = structs.replace(
             a_tariff(),
@@ -116,10 +129,12 @@ class Market(RuleBasedStateMachine):
             service=100,
             tax=(TaxRate(since=EVE, ppm=50_000),),
         )
-        town = [
-            c.DefineTariff(tariff=tariff) if isinstance(one, c.DefineTariff) else one
-            for one in a_town(number, product=product, deliveries=PER_DAY)
-        ]
+        instead: dict[type[Command], Command] = {
+            c.OpenCommunity: open_community(isp_us=ISP_US),
+            c.DefineTariff: c.DefineTariff(tariff=tariff),
+            c.ListDeliveries: list_deliveries(day=FIRST.isoformat(), start=START, count=PER_DAY),
+        }
+        town = [instead.get(type(one), one) for one in a_town(number, product=product)]
         runs = {"initial": ISP_US, "r1": 3 * ISP_US, "final": 6 * ISP_US}
         self.play = Play(with_runs(town, **runs))
         self.number = number
@@ -133,7 +148,7 @@ class Market(RuleBasedStateMachine):
         self.seen = 0
         self.shadow = Ledger()
         self.receipts: dict[Instant, dict[PodId, ReceiptIssued]] = defaultdict(dict)
-        self.play.until(MIDNIGHT - 4 * ISP_US)
+        self.play.until(START - 4 * ISP_US)
 
     def pod(self, place: int) -> PodId:
         """Return some pod."""
@@ -142,12 +157,12 @@ class Market(RuleBasedStateMachine):
     def tradable(self, place: int) -> Instant:
         """Return the start of some delivery whose auction is still to come, the next first."""
         books = sorted(self.play.exchange.state.market.books[ProductId("halfhour")])
-        return books[place % min(4, len(books))] if books else MIDNIGHT
+        return books[place % min(4, len(books))] if books else START
 
     def an_open_delivery(self, place: int) -> Instant:
         """Return some delivery that is not final."""
         known = sorted(self.play.exchange.state.deliveries.open)
-        return known[place % len(known)] if known else MIDNIGHT
+        return known[place % len(known)] if known else START
 
     def standing(self, place: int) -> tuple[OrderId, PodId]:
         """Return some order that stands, and whose it is."""
@@ -216,9 +231,9 @@ class Market(RuleBasedStateMachine):
 
     @rule(party=tenants, funding=st.sampled_from(list(Funding)), taxed=st.booleans())
     def fund_otherwise(self, party: PartyId, funding: Funding, taxed: bool) -> None:
-        since = Instant(MIDNIGHT + ISP_US) if taxed else None
+        since = Instant(START + PER_DAY * ISP_US) if taxed else None
         changed = structs.replace(a_party(party, funding=funding), tax_from=since)
-        self.play.do(c.RegisterParty(party=changed))
+        self.play.submit(c.RegisterParty(party=changed))
 
     @rule(pod=places, party=tenants)
     def move_in(self, pod: int, party: PartyId) -> None:
@@ -365,9 +380,9 @@ class Market(RuleBasedStateMachine):
 
     @rule()
     def list_more(self) -> None:
-        """List another day, a week later by its name, so that months change."""
+        """List another day."""
         start = self.play.exchange.state.deliveries.listed_until
-        day = (FIRST + timedelta(days=7 * self.days)).isoformat()
+        day = (FIRST + timedelta(days=self.days)).isoformat()
         if start - self.play.at > 2 * ISP_US and self.days < 8:
             self.play.submit(list_deliveries(day=day, start=start, count=PER_DAY))
             self.days += 1
@@ -434,7 +449,7 @@ class Market(RuleBasedStateMachine):
         """Let everything become final, and state it."""
         if not hasattr(self, "play"):
             return
-        self.play.until(self.play.at + 9 * DAY)
+        self.play.until(self.play.at + 20 * DAY)
         self.balances()
         state = self.play.exchange.state
         assert state.ledger.held == {}
@@ -455,6 +470,26 @@ class Market(RuleBasedStateMachine):
             paid = waiting.payments.get(name, 0)
             assert closings.get(name, 0) + late - paid == -balance
         assert state.ledger.money.get("pool", 0) == 0
+        self.recompute()
+
+    def recompute(self) -> None:
+        """Let the script that knows nothing of us say the same."""
+        tables = Tables()
+        for entry in self.play.entries:
+            tables.fold(entry)
+        tables.finish()
+        registry = self.play.exchange.state.registry
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            for table, rows in tables.take().items():
+                frame(TABLES[table], rows).write_parquet(folder / f"{table}.parquet")
+            contracts = tariffs_document(registry, registry.products[ProductId("halfhour")])
+            write_json(folder / "tariffs.json", contracts)
+            write_json(folder / "scenario.json", {"time_zone": "UTC"})
+            told = StringIO()
+            with redirect_stdout(told):
+                status = main([name])
+        assert status == 0, told.getvalue()
 
 
 def without_zeros(balances: dict[str, int]) -> dict[str, int]:

@@ -135,7 +135,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
         case c.ChangePod():
             return registry.change_pod(known, command, at, state.deliveries.listed_until)
         case c.RegisterParty():
-            return registry.register_party(known, command)
+            return registry.register_party(known, command, at)
         case c.DefineTariff():
             return registry.define_tariff(known, command)
         case c.DefineProfile():

@@ -179,15 +179,20 @@ def open_community(registry: Registry, command: c.OpenCommunity) -> list[e.Event
     ]
 
 
-def register_party(registry: Registry, command: c.RegisterParty) -> list[e.Event]:
-    """Admit a party or change what is known of it."""
+def register_party(registry: Registry, command: c.RegisterParty, at: Instant) -> list[e.Event]:
+    """Admit a party or change what is known of it; whether its past sales bore tax stays so."""
     party = command.party
     if not is_id(party.party):
         return refuse(Reason.BAD_ID, f"party {party.party!r}")
     if not 0 <= party.credit_limit_nano <= SAFE_INTEGER_MAX:
         return refuse(Reason.OUT_OF_RANGE, "credit_limit_nano is 0 to 2^53 - 1")
-    if party.party not in registry.parties and len(registry.parties) >= PARTIES_MAX:
+    known = registry.parties.get(party.party)
+    if known is None and len(registry.parties) >= PARTIES_MAX:
         return refuse(Reason.TOO_MANY, f"{PARTIES_MAX} parties are the most")
+    if known is not None and known.tax_from != party.tax_from:
+        dates = [date for date in (known.tax_from, party.tax_from) if date is not None]
+        if min(dates) < at:
+            return refuse(Reason.NOT_IN_SEQUENCE, "sales bear tax, or not, from now on or later")
     return [e.PartyRegistered(party=party)]
 
 

@@ -107,6 +107,28 @@ def test_a_party_gains_and_loses_roles(town: Play) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (None, MIDNIGHT, None),
+        (MIDNIGHT + 1, MIDNIGHT, None),
+        (MIDNIGHT, None, None),
+        (MIDNIGHT - 1, MIDNIGHT - 1, None),
+        (None, MIDNIGHT - 1, Reason.NOT_IN_SEQUENCE),
+        (MIDNIGHT - 1, MIDNIGHT + 1, Reason.NOT_IN_SEQUENCE),
+        (MIDNIGHT - 1, None, Reason.NOT_IN_SEQUENCE),
+    ],
+)
+def test_the_tax_status_of_sales_changes_from_now_on_or_later(
+    before: int | None, after: int | None, why: Reason | None
+) -> None:
+    town = Play(a_town(1)[:-1])
+    first = structs.replace(a_party("p09"), tax_from=before)
+    town.do(c.RegisterParty(party=first))
+    changed = structs.replace(first, tax_from=after)
+    assert reason(town.submit(c.RegisterParty(party=changed), MIDNIGHT)) is why
+
+
+@pytest.mark.parametrize(
     ("tariff", "why"),
     [
         (a_tariff("a b"), Reason.BAD_ID),
@@ -327,7 +349,7 @@ def test_every_table_of_the_registry_is_bounded() -> None:
     tomorrow = pod_facts(since=MIDNIGHT + DAY)
     profile = c.DefineProfile(profile=ProfileId("new"), weights=(1,))
     refused = [
-        rg.register_party(parties, c.RegisterParty(party=party)),
+        rg.register_party(parties, c.RegisterParty(party=party), EVE),
         rg.define_tariff(tariffs, c.DefineTariff(tariff=a_tariff("new"))),
         rg.define_profile(profiles, profile),
         rg.define_product(products, c.DefineProduct(product=a_product("new"))),
@@ -340,7 +362,7 @@ def test_every_table_of_the_registry_is_bounded() -> None:
 def test_a_known_party_changes_even_where_parties_are_at_their_most() -> None:
     known: dict[object, object] = dict.fromkeys(range(rg.PARTIES_MAX - 1), a_party())
     registry = full(parties={**known, PartyId("alice"): a_party()})
-    assert reason(rg.register_party(registry, c.RegisterParty(party=a_party()))) is None
+    assert reason(rg.register_party(registry, c.RegisterParty(party=a_party()), EVE)) is None
 
 
 def test_other_events_pass_the_registry_by() -> None:
