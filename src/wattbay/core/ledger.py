@@ -284,18 +284,24 @@ def charge(
     energy = ledger.energy.setdefault(delivery, {})
     money = ledger.money
     pool_wh = pool_nano = network_nano = levy_nano = service_nano = 0
-    suppliers: dict[PartyId, tuple[int, int]] = {}
+    suppliers: dict[PartyId, list[int]] = {}
     for facts, event in zip(dated, events, strict=True):
         receipt, old = event.receipt, event.corrects
-        closing = _closing(receipt) if old is None else _difference(receipt, old)
-        pooled, residual, pool, supplied, network, levy, service = closing
         pod = receipt.pod
         payer = f"{pod}/{receipt.party}"
+        pooled, residual = receipt.pooled_wh, receipt.residual_wh
+        pool, supplied = receipt.pool_nano, receipt.supplier_nano
+        network, levy, service = receipt.network_nano, receipt.levy_nano, receipt.service_nano
+        if old is not None:
+            pooled, residual, pool, supplied, network, levy, service = _difference(receipt, old)
         energy[pod] = energy.get(pod, 0) - pooled - residual
         money[payer] = money.get(payer, 0) - pool - supplied - network - levy - service
-        supplier = facts.supplier
-        before = suppliers.get(supplier, (0, 0))
-        suppliers[supplier] = (before[0] + residual, before[1] + supplied)
+        sums = suppliers.get(facts.supplier)
+        if sums is None:
+            suppliers[facts.supplier] = [residual, supplied]
+        else:
+            sums[0] += residual
+            sums[1] += supplied
         pool_wh += pooled
         pool_nano += pool
         network_nano += network
@@ -328,8 +334,9 @@ def close_energy(ledger: Ledger, delivery: Instant) -> None:
     balances = ledger.energy.pop(delivery, {})
     ensure(sum(balances.values()) == 0, f"energy of delivery {delivery} sums to zero")
     for name, balance in balances.items():
-        may_end_open = name in OPEN_AT_THE_END or name.startswith("supplier:")
-        ensure(balance == 0 or may_end_open, f"energy of {name} at {delivery} ends at zero")
+        if balance:
+            may_end_open = name in OPEN_AT_THE_END or name.startswith("supplier:")
+            ensure(may_end_open, f"energy of {name} at {delivery} ends at zero")
 
 
 OPEN_AT_THE_END = frozenset({"grid", "activated"})
