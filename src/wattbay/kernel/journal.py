@@ -194,8 +194,7 @@ class SqliteJournal:
                 )
             except sqlite3.Error as error:
                 fault = f"the entry cannot be read: {error}"
-            # Numbers only rise: where the last is right, none is missing.
-            if found and found[-1][0] == seq + len(found) - 1:
+            if [row[0] for row in found] == list(range(seq, seq + len(found))):
                 yield from found
                 seq += len(found)
             else:
