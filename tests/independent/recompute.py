@@ -437,15 +437,19 @@ def netted(rules: RulesJson, energy: Energy) -> Energy:
 # --- receipts ---
 
 
-def runs_of(rows: Iterable[Row]) -> Iterator[tuple[str, dict[str, Row]]]:
-    """Yield the receipts of a delivery run by run: its name, and its rows by pod."""
-    name, batch = "", dict[str, Row]()
+def runs_of(rows: Iterable[Row], places: Mapping[str, int]) -> Iterator[tuple[str, dict[str, Row]]]:
+    """Yield the receipts of a delivery run by run: its name, and its rows by pod.
+
+    Corrections all bear one name. The rows of each are in order of registration, so that where
+    the order begins anew another one begins.
+    """
+    name, last, batch = "", -1, dict[str, Row]()
     for row in rows:
         pod, run = str(row["pod"]), str(row["run"])
-        if batch and (run != name or pod in batch):
+        if batch and (run != name or places[pod] <= last):
             yield name, batch
             batch = {}
-        name = run
+        name, last = run, places[pod]
         batch[pod] = row
     if batch:
         yield name, batch
@@ -462,11 +466,12 @@ class Receipts(dict[int, dict[str, list[Owed]]]):
         prices = table(run, "prices").select("delivery_start", "pool_price_nano_per_wh")
         pool_prices = dict(prices.iter_rows())
         rules = contracts["settlement"]
+        places = {pod: place for place, pod in enumerate(contracts["pods"])}
         for start in sorted(receipts):
             facts = histories.at(start)
             energy: dict[str, Energy] = {}
             standing: dict[str, Row] = {}
-            for name, batch in runs_of(receipts[start]):
+            for name, batch in runs_of(receipts[start], places):
                 where = f"{said(start)}, run {name}"
                 for pod, row in batch.items():
                     found = meters.get((start, pod, name, row["version"]))
