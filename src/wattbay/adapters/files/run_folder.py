@@ -18,7 +18,7 @@ JOURNAL = "journal.sqlite"
 SUMMARY = "summary.json"
 PARTS = "parts"
 INSTANT = pl.Datetime("us", "UTC")
-ROWS_PER_PART = 25_000
+ROWS_PER_PART = 10_000
 """Rows that wait in memory before they are written."""
 
 
