@@ -139,6 +139,7 @@ def silent_one(street: Play) -> tuple[int, int]:
         ((400, 100), (500, 80), (300, 50), (375, 40)),  # 1.25 and 0.8 times
         ((400, 100), (4_000, 8), (300, 50), (600, 25)),  # held between one half and two
         ((0, 0), (500, 80), (300, 50), (300, 50)),  # nothing to compare with: as last week
+        ((400, 1), (0, 1), (301, 0), (150, 0)),  # nobody drew anything: one half
     ],
 )
 def test_who_is_silent_is_estimated_by_last_week_scaled_by_the_others(

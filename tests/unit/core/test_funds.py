@@ -10,7 +10,7 @@ from tests.builders import MIDNIGHT, a_deposit, a_party, a_town, an_order
 from tests.play import Play, lines, of, reason, statements
 from wattbay.core import commands as c
 from wattbay.core.commands import Command
-from wattbay.core.events import DebtWrittenOff, MoneyDeposited, MoneyWithdrawn, Reason
+from wattbay.core.events import DebtWrittenOff, MoneyDeposited, MoneyWithdrawn, Reason, Rejected
 from wattbay.core.facts import Funding, Side
 from wattbay.ids import PartyId, PodId
 from wattbay.periods import DAY
@@ -73,6 +73,7 @@ def test_amounts_are_positive_and_fit_every_reader(command: Payment, amount: int
 
 def test_nobody_is_paid_out_what_is_credit() -> None:
     street = a_street()
+    assert reason(street.submit(withdrawal(1))) is Reason.NO_COLLATERAL
     street.do(deposit(1_000))
     assert reason(street.submit(withdrawal(1_001))) is Reason.NO_COLLATERAL
     street.do(withdrawal(1_000))
@@ -101,7 +102,8 @@ def test_what_cannot_be_collected_stands_on_its_own_account() -> None:
     street = a_street()
     owes = indebted(street)
     assert owes == 250 * 110_000
-    assert reason(street.submit(write_off(owes + 1))) is Reason.OUT_OF_RANGE
+    refused = street.submit(write_off(owes + 1))
+    assert refused == [Rejected(reason=Reason.OUT_OF_RANGE, detail=f"the account owes {owes} nano")]
     (told,) = of(DebtWrittenOff, street.do(write_off(owes)))
     assert told.reason == "moved abroad"
     assert street.balance("h01/p01") == 0

@@ -8,6 +8,7 @@ from msgspec import structs
 from tests.builders import (
     ISP_US,
     MIDNIGHT,
+    a_deposit,
     a_party,
     a_product,
     a_tariff,
@@ -25,7 +26,7 @@ from wattbay.core.events import (
     ReceiptIssued,
     StatementIssued,
 )
-from wattbay.core.facts import Pricing, Product, Quality, Receipt, Side, StatementLine
+from wattbay.core.facts import Funding, Pricing, Product, Quality, Receipt, Side, StatementLine
 from wattbay.core.ledger import Ledger, postings
 from wattbay.core.registry import Registry
 from wattbay.errors import InvariantBroken
@@ -240,6 +241,20 @@ def test_holds_come_and_go_to_the_nano() -> None:
     assert ledger.held == {"h01/p01": 5}
     lg.hold(ledger, "h01/p01", -5)
     assert ledger.held == {}
+
+
+def test_what_a_party_can_put_at_risk_is_its_credit_its_money_and_not_what_is_held() -> None:
+    street = Play(a_town(2))
+    ledger, registry = street.exchange.state.ledger, street.exchange.state.registry
+    party = PartyId("p01")
+    assert lg.available(registry, ledger, party) == 10**12
+    street.do(a_deposit(party="p01", amount_nano=7))
+    street.do(an_order("h01", quantity_wh=1, limit=10))
+    assert lg.available(registry, ledger, party) == 10**12 + 7 - 10
+    prepaid = a_party("p01", funding=Funding.PREPAID)
+    street.do(c.RegisterParty(party=prepaid))
+    assert lg.available(registry, ledger, party) == -3
+    assert lg.available(registry, ledger, PartyId("supplier")) == 10**12
 
 
 def test_after_the_auction_only_what_the_seller_may_lose_is_held() -> None:

@@ -150,6 +150,11 @@ def test_a_tariff_that_cannot_be_is_refused(town: Play, tariff: Tariff, why: Rea
     assert reason(town.submit(c.DefineTariff(tariff=tariff))) is why
 
 
+def test_tax_may_be_nothing_or_all(town: Play) -> None:
+    steps = (TaxRate(since=Instant(5), ppm=0), TaxRate(since=Instant(6), ppm=1_000_000))
+    town.do(c.DefineTariff(tariff=structs.replace(a_tariff("t"), tax=steps)))
+
+
 def test_tax_is_that_of_its_date() -> None:
     steps = (TaxRate(since=Instant(10), ppm=50_000), TaxRate(since=Instant(20), ppm=200_000))
     tariff = structs.replace(a_tariff(), tax=steps)

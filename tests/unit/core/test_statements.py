@@ -143,6 +143,21 @@ def test_trades_and_pool_stand_apart() -> None:
     assert lines(told["h01/p01"])["pool"] == 50 * 90_000
 
 
+def test_a_correction_of_trades_and_pool_within_its_month_takes_the_old_ones_back() -> None:
+    street = a_street(standing=0, tax=())
+    street.do(an_order("h01"))
+    street.do(an_order("h02", side=Side.SELL, limit=100_000))
+    use(street, 300, 300)
+    street.do(substitution(250))
+    street.settle(MIDNIGHT, "r1")
+    told = lines(statements(street.do(JUNE))["h02/p02"])
+    assert told == {
+        "trades": -250 * 110_000,
+        "supplier": -50 * 40_000,
+        "closing": -29_500_000,
+    }
+
+
 @pytest.mark.parametrize(("standing", "tax"), [(10, 0), (30, 2), (50, 2), (70, 4)])
 def test_tax_is_rounded_half_to_even(standing: int, tax: int) -> None:
     street = a_street(standing=standing)
@@ -231,8 +246,14 @@ def test_a_correction_within_its_own_month_is_no_correction_on_the_statement() -
     street.do(substitution(340))
     street.settle(MIDNIGHT, "r1")
     told = lines(statements(street.do(JUNE))["h01/p01"])
-    assert "corrections" not in told
-    assert told["levy"] == 340 * 10_000
+    assert told == {
+        "supplier": 340 * 140_000,
+        "network": 340 * 30_000,
+        "levy": 340 * 10_000,
+        "standing": STANDING,
+        "tax": (340 * 180_000 + STANDING) // 20,
+        "closing": (340 * 180_000 + STANDING) * 21 // 20,
+    }
 
 
 def test_a_correction_after_the_final_run_stands_on_the_next_statement() -> None:

@@ -220,6 +220,14 @@ def test_the_pods_of_a_party_share_its_credit() -> None:
 # --- amending --------------------------------------------------------------------------------
 
 
+def test_an_order_that_stays_as_it_is_keeps_its_place() -> None:
+    street = a_street()
+    placed(street)
+    placed(street)
+    street.do(amendment(250, 120_000))
+    assert in_line(street) == [(1, 250, 120_000), (2, 250, 120_000)]
+
+
 def test_less_of_an_order_keeps_its_place_and_releases_what_it_risks_less() -> None:
     street = a_street()
     placed(street)
