@@ -229,3 +229,8 @@ def main() -> None:
     except WattbayError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        # A disk that is full or cannot be written, wherever it is noticed.
+        where = "" if error.filename is None else f"{error.filename}: "
+        print(f"{where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from wattbay.kernel import replay
 from wattbay.kernel.journal import SqliteJournal
 from wattbay.views.meters import MeterKeys
 
+HEAD_FORM = re.compile(r"[0-9a-fA-F]{64}")
+
 
 def open_journal(run: Path) -> SqliteJournal:
     """Open the journal of a run.
@@ -30,23 +33,22 @@ def open_journal(run: Path) -> SqliteJournal:
     if not path.exists():
         msg = f"{path} is missing; a run with --journal memory keeps no journal"
         raise AdapterError(msg)
-    return SqliteJournal(path)
+    # To look at history is not to write it: a torn file stays as it is, and is read so far.
+    return SqliteJournal(path, read_only=True)
 
 
 def _known_head(run: Path, head: str | None) -> bytes | None:
     """Return the head that a journal must have; None where nobody says."""
+    source = "--head"
     if head is None and (run / SUMMARY).exists():
-        head = str(read_json(run / SUMMARY)["journal_head"])
+        source = f"journal_head of {run / SUMMARY}"
+        head = str(read_json(run / SUMMARY).get("journal_head"))
     if head is None:
         return None
-    try:
-        wanted = bytes.fromhex(head)
-    except ValueError:
-        wanted = b""
-    if len(wanted) != len(bytes(32)):
-        msg = f"--head takes 64 hex digits; got {head!r}"
+    if HEAD_FORM.fullmatch(head) is None:
+        msg = f"{source} has 64 hex digits; got {head!r}"
         raise AdapterError(msg)
-    return wanted
+    return bytes.fromhex(head)
 
 
 def verify_run(run: Path, head: str | None, *, as_json: bool) -> None:

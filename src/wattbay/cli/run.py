@@ -20,6 +20,7 @@ from rich.table import Table
 from wattbay.adapters.files.totals import Total
 from wattbay.assembly import SimulatedRun
 from wattbay.cli.show.figures import Purse, kwh
+from wattbay.errors import ConfigError, Fault
 from wattbay.simulation.new import new_scenario
 from wattbay.simulation.scenario import load_scenario, scenarios
 from wattbay.units import round_half_even
@@ -39,6 +40,10 @@ def run_scenario(  # noqa: PLR0913 - one keyword an option
     as_json: bool,
 ) -> None:
     """Simulate a scenario with a progress bar, and print what it came to."""
+    if force and resume:
+        raise ConfigError(Fault("--force", "contradicts --resume", "one of the two"))
+    if in_memory and resume:
+        raise ConfigError(Fault("--resume", "a journal in memory ended with its run", "--force"))
     console = Console(stderr=True)
     scenario = load_scenario(name, days=days, pods=pods, seed=seed)
     folder = out if out is not None else Path("runs") / scenario.id
@@ -62,7 +67,8 @@ def run_scenario(  # noqa: PLR0913 - one keyword an option
     purse = Purse(scenario.currency, scenario.minor_digits)
     Console().print(summary_table(summary, purse))
     print(f"report  {folder / 'report.html'}")
-    print(f"verify  wattbay verify {folder}")
+    if not in_memory:
+        print(f"verify  wattbay verify {folder}")
     print(f"head    {summary['journal_head']}")
 
 
@@ -91,15 +97,16 @@ def summary_table(summary: dict[str, Total], purse: Purse) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
     low, high = _price(purse, price["low"]), _price(purse, price["high"])
-    share = _int(totals["surplus_nano"]) / max(1, _int(totals["surplus_maximum_nano"]))
+    most, has_traded = _int(totals["surplus_maximum_nano"]), price["mean"] is not None
+    share = _int(totals["surplus_nano"]) / max(1, most)
     worst = _money(purse, money["saved_worst_home"])
     best = _money(purse, money["saved_best_home"])
     peak = f"{machine['peak_memory_mb']:.0f} MB"
     rows = (
         ("traded", kwh(_int(totals["traded_wh"])), f"{totals['trades']:,} trades"),
         ("of it delivered", kwh(_int(totals["delivered_wh"])), ""),
-        ("mean price", _mean(purse, price["mean"]), f"{low} to {high}"),
-        ("surplus", f"{share:.1%}", "of the largest possible"),
+        ("mean price", _mean(purse, price["mean"]), f"{low} to {high}" if has_traded else ""),
+        ("surplus", f"{share:.1%}" if most else "none", "of the largest possible"),
         ("drawn", kwh(_int(totals["import_wh"])), "from the grid"),
         ("fed in", kwh(_int(totals["export_wh"])), "to the grid"),
         ("saved in all", _money(purse, money["saved"]), "with the same meters"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,21 @@ FORMAT = 1
 JOURNAL = "journal.sqlite"
 SUMMARY = "summary.json"
 PARTS = "parts"
+DOCUMENTS = frozenset(
+    {
+        JOURNAL,
+        f"{JOURNAL}-wal",
+        f"{JOURNAL}-shm",
+        f"{JOURNAL}-journal",
+        SUMMARY,
+        "scenario.json",
+        "pods.json",
+        "tariffs.json",
+        "report.html",
+        "report-shared.html",
+    }
+)
+"""What a run leaves beside its tables."""
 INSTANT = pl.Datetime("us", "UTC")
 ROWS_PER_PART = 10_000
 """Rows that wait in memory before they are written."""
@@ -28,27 +44,40 @@ def prepare(path: Path, *, force: bool, resume: bool) -> None:
     Raises
     ------
     ConfigError
-        If it exists and neither `force` nor `resume` says what to do, or is no run folder.
+        If it holds a run and neither `force` nor `resume` says what to do, if what it holds is
+        no run, or if it cannot be made.
     """
-    if path.exists():
-        ours = path.is_dir() and (
-            (path / JOURNAL).exists() or (path / SUMMARY).exists() or not any(path.iterdir())
-        )
-        if not ours:
-            raise ConfigError(Fault(str(path), "is not a run folder", "choose another --out"))
-        if not (force or resume):
-            raise ConfigError(
-                Fault(
-                    str(path),
-                    "holds a run already",
-                    "--force writes it anew, --resume continues it, --out DIR goes elsewhere",
-                )
+    try:
+        if path.exists():
+            _make_room(path, force=force, resume=resume)
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot be made or written: {error.strerror}"
+        raise ConfigError(Fault(str(path), what, "choose another --out")) from error
+
+
+def _make_room(path: Path, *, force: bool, resume: bool) -> None:
+    """Let a run that is there be continued or replaced; what no run left stays where it is."""
+    found = sorted(path.iterdir()) if path.is_dir() else [path]
+    if not found:
+        return
+    if not ((path / JOURNAL).exists() or (path / SUMMARY).exists()):
+        raise ConfigError(Fault(str(path), "is not a run folder", "choose another --out"))
+    if not (force or resume):
+        raise ConfigError(
+            Fault(
+                str(path),
+                "holds a run already",
+                "--force writes it anew, --resume continues it, --out DIR goes elsewhere",
             )
-        if force:
-            shutil.rmtree(path)
-        else:
-            shutil.rmtree(path / PARTS, ignore_errors=True)
-    path.mkdir(parents=True, exist_ok=True)
+        )
+    if force:
+        tables = {file.stem for file in found if file.suffix == ".parquet"}
+        for file in found:
+            is_table = file.suffix in {".parquet", ".csv"} and file.stem in tables
+            if file.name in DOCUMENTS or is_table:
+                file.unlink()
+        shutil.rmtree(path / PARTS, ignore_errors=True)
 
 
 class TableWriter:
@@ -60,10 +89,17 @@ class TableWriter:
         self._tables = tables
         self._waiting: dict[str, list[Row]] = {name: [] for name in tables}
         self._parts: dict[str, list[Path]] = {name: [] for name in tables}
-        (path / PARTS).mkdir(parents=True, exist_ok=True)
+        # What a run that was broken off left; only now is it certain that none is at work here.
+        shutil.rmtree(path / PARTS, ignore_errors=True)
 
     def write(self, rows: Mapping[str, Iterable[Row]]) -> None:
-        """Add rows; long tables go to disk as they come."""
+        """Add rows; long tables go to disk as they come.
+
+        Raises
+        ------
+        AdapterError
+            If they cannot be written.
+        """
         for name, more in rows.items():
             waiting = self._waiting[name]
             waiting.extend(more)
@@ -73,21 +109,41 @@ class TableWriter:
     def _flush(self, name: str) -> None:
         parts = self._parts[name]
         part = self._path / PARTS / f"{name}-{len(parts):05}.parquet"
-        frame(self._tables[name], self._waiting[name]).write_parquet(part)
+        part.parent.mkdir(exist_ok=True)
+        with _on_disk(part):
+            frame(self._tables[name], self._waiting[name]).write_parquet(part)
         parts.append(part)
         self._waiting[name] = []
 
     def finish(self) -> None:
-        """Leave one Parquet file a table."""
+        """Leave one Parquet file a table.
+
+        Raises
+        ------
+        AdapterError
+            If one cannot be written.
+        """
         for name in self._tables:
             target = self._path / f"{name}.parquet"
             if not self._parts[name]:
-                frame(self._tables[name], self._waiting[name]).write_parquet(target)
+                with _on_disk(target):
+                    frame(self._tables[name], self._waiting[name]).write_parquet(target)
                 continue
             if self._waiting[name]:
                 self._flush(name)
-            pl.scan_parquet(self._parts[name]).sink_parquet(target)
-        shutil.rmtree(self._path / PARTS)
+            with _on_disk(target):
+                pl.scan_parquet(self._parts[name]).sink_parquet(target)
+        shutil.rmtree(self._path / PARTS, ignore_errors=True)
+
+
+@contextmanager
+def _on_disk(target: Path) -> Iterator[None]:
+    """Say of a table that cannot be written which it is; a full disk looks like many things."""
+    try:
+        yield
+    except (OSError, pl.exceptions.ComputeError) as error:
+        msg = f"{target} cannot be written: {error}"
+        raise AdapterError(msg) from error
 
 
 def frame(columns: Sequence[Column], rows: Sequence[Row]) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from wattbay.adapters.files.run_folder import read_table
+from wattbay.units import round_half_even
 
 Total = int | float | str | bool | None | Mapping[str, "Total"]
 
@@ -77,7 +78,7 @@ def _trading(path: Path) -> dict[str, Total]:
     found = prices.select(
         low=price.min(),
         high=price.max(),
-        mean=(price * pl.col("volume_wh")).sum() / pl.col("volume_wh").sum(),
+        paid=(price * pl.col("volume_wh")).sum(),
         volume=pl.col("volume_wh").sum(),
         auctions=pl.len(),
         surplus=pl.col("surplus_nano").sum(),
@@ -87,16 +88,16 @@ def _trading(path: Path) -> dict[str, Total]:
         count=pl.len(), delivered=pl.col("delivered_wh").sum()
     )
     traded = trades.collect()
-    mean = found["mean"][0]
+    volume = _int(found["volume"][0])
     return {
         "orders": _counts(read_table(path, "orders"), "state"),
         "trades": int(traded["count"][0]),
-        "traded_wh": _int(found["volume"][0]),
+        "traded_wh": volume,
         "delivered_wh": _int(traded["delivered"][0]),
         "auctions_that_crossed": int(found["auctions"][0]),
         "price_nano_per_wh": {
             "low": found["low"][0],
-            "mean": None if mean is None else round(mean),
+            "mean": round_half_even(_int(found["paid"][0]), volume) if volume else None,
             "high": found["high"][0],
         },
         "surplus_nano": _int(found["surplus"][0]),
