@@ -245,7 +245,7 @@ def exchange(run: Run) -> tuple[Section, Json]:
         {"name": "export", "label": "sent outside", "look": "export", "sign": -1},
     ]
     rows = [_peaks(run, "With the market", frame)]
-    has_baseline = "baseline_import_wh" in run.deliveries.columns
+    has_baseline = _knows_alone(run)
     lines: list[Json] = []
     if has_baseline:
         net = c.baseline_import_wh - c.baseline_export_wh
@@ -273,6 +273,8 @@ def exchange(run: Run) -> tuple[Section, Json]:
     )
     if has_baseline:
         finding += f" Without a market: {rows[1][1]} kW and {rows[1][3]} kW."
+    elif "baseline_import_wh" in run.deliveries.columns:
+        finding += " Without a market it is the same: no home has a battery."
     notes = (
         (
             f"Mean power over a {run.place.span}, all homes together: above zero drawn from the "
@@ -288,6 +290,16 @@ def exchange(run: Run) -> tuple[Section, Json]:
     whole = [] if run.is_long else [_exchange_table(run, frame)]
     body += behind("exchange with the grid outside", "".join(whole), name="exchange")
     return Section("exchange", "What the grid outside saw", finding, notes, body), numbers
+
+
+def _knows_alone(run: Run) -> bool:
+    """Tell whether the case without a market is known, and can be another one.
+
+    Without batteries the same energy flows either way: what readings that were estimated or split
+    make of it would look like the market's doing.
+    """
+    has_battery = any(home.has_battery for home in run.homes)
+    return has_battery and "baseline_import_wh" in run.deliveries.columns
 
 
 def _exchange_table(run: Run, frame: pl.DataFrame) -> str:
@@ -315,6 +327,8 @@ def carbon(run: Run) -> tuple[Section, Json] | None:
     """Write the carbon of imported energy; None where its intensity is not known."""
     if "carbon_g_per_kwh" not in run.deliveries.columns:
         return None
+    if run.deliveries["carbon_g_per_kwh"].is_null().all():
+        return None
     frame = run.outside().with_columns(
         carbon_g=c.drawn_wh / 1000 * run.deliveries["carbon_g_per_kwh"].fill_null(0),
         local_wh=run.deliveries["import_wh"] - c.drawn_wh,
@@ -338,7 +352,7 @@ def carbon(run: Run) -> tuple[Section, Json] | None:
     ]
     if isinstance(mean, float):
         notes.append(f"The grid's mean intensity over the run was {mean:.0f} g/kWh.")
-    if "baseline_import_wh" in run.deliveries.columns:
+    if _knows_alone(run):
         notes.append(_carbon_alone(run, grams))
     numbers = chart_by_day(
         run, frame, {"carbon": c.carbon_g.sum()},

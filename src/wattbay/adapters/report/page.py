@@ -20,7 +20,7 @@ from wattbay.adapters.report.settling import Check
 from wattbay.adapters.report.tags import Section, section
 from wattbay.adapters.report.words import count, dates, days_in_words, fixed, kwh, percent
 
-STYLES = ("colours.css", "layout.css", "charts.css")
+STYLES = ("colours.css", "charts.css", "layout.css")
 SCRIPTS = ("text.js", "draw.js", "series.js", "flows.js", "curve.js", "matrix.js", "bars.js",
            "main.js")  # fmt: skip
 HEAD_CHARACTERS = 12
@@ -164,6 +164,8 @@ def answer(head: Head) -> str:
     days = days_in_words(len(run.days))
     less = "less" if main.total >= 0 else "more"
     homes = f"{main.homes:,} homes" if main.homes != 1 else "one home"
+    if not main.total and not run.total("sold_wh"):
+        return f"In {days}, {homes} found nothing to trade, and paid what they would have without."
     text = (
         f"In {days}, {homes} that traded with each other paid "
         f"{run.purse.money(abs(main.total))} {less} than they would have without a market"
@@ -202,9 +204,10 @@ def key_figures(head: Head) -> list[Figure]:
         Figure(
             "Homes better off",
             f"{main.better:,} of {main.homes:,}",
-            f"{_subject(main.worse).lower()} worse off; the least any saved is {purse.money(worst)}"
+            f"{_subject(main.worse).lower()} worse off; the least any saved is "
+            f"{purse.closely(worst)}"
             if worst >= 0 or run.shared
-            else f"{_subject(main.worse).lower()} worse off, by {purse.money(-worst)} at most",
+            else f"{_subject(main.worse).lower()} worse off, by {purse.closely(-worst)} at most",
             "savings",
         ),
         Figure(
@@ -229,7 +232,7 @@ def key_figures(head: Head) -> list[Figure]:
     beside = "nothing was traded" if mean is None else "over what was traded"
     if limits is not None:
         beside = (
-            f"suppliers charge {purse.price(limits.retail, unit=False)} and pay "
+            f"suppliers charge {purse.price(limits.retail, unit=False)} with all fees and pay "
             f"{purse.price(limits.export, unit=False)}"
         )
     figures.append(

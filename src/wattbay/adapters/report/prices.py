@@ -203,7 +203,9 @@ def auctions(run: Run) -> tuple[Section, Json]:
             f"have reached on the same orders: {run.purse.money(run.total('surplus_nano'))} of "
             f"{run.purse.money(run.total('surplus_maximum_nano'))}. Orders without a limit "
             "count as nothing on both sides."
-        ),
+        )
+        if run.total("surplus_maximum_nano")
+        else "There was nothing to gain: no bid was as high as any offer.",
     )
     body = chart("curve", "auctions", "Supply and demand in one auction", height=360)
     body += behind("supply and demand of this auction", "", name="auctions")

@@ -152,7 +152,7 @@ def _spread_rows(run: Run, found: list[Spread]) -> Iterator[list[Cell]]:
     """Write a row for each measure and a column for each way of counting."""
 
     def amount(nano: int) -> Number:
-        return Number(nano, run.purse.money(nano))
+        return Number(nano, run.purse.closely(nano))
 
     def homes(number: int, of: int) -> Number:
         return Number(number, f"{number:,} ({percent(number, of, 0)})")
@@ -231,4 +231,4 @@ def _figures(run: Run, row: dict[str, int], keys: list[str]) -> Iterator[Cell]:
     for name in ("same_meters_nano", "total_nano"):
         yield Number(row[name], run.purse.owed(row[name]))
     for key in keys:
-        yield Number(row[key], run.purse.money(row[key]))
+        yield Number(row[key], run.purse.closely(row[key]))

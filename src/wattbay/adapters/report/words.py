@@ -85,6 +85,16 @@ class Purse:
             return f"{MINUS}{self.symbol}{text.removeprefix(MINUS)}"
         return f"{self.symbol}{text}"
 
+    def closely(self, nano: int) -> str:
+        """Write an amount; what is less than a payable unit, in hundredths of that unit."""
+        unit = 10 ** (9 - self.minor_digits)
+        minor = _SYMBOLS.get(self.currency, ("", ""))[1]
+        if not nano or abs(nano) >= unit or not self.minor_digits or not minor:
+            return self.money(nano)
+        hundredths = fixed(nano, unit, 2)
+        text = "under 0.01" if hundredths == "0.00" else hundredths
+        return f"{text}{THIN}{minor}"
+
     def owed(self, nano: int) -> str:
         """Write what a home owes in words: it pays, or it earns."""
         amount = self.money(abs(nano))
@@ -94,8 +104,8 @@ class Purse:
 
     def saved(self, nano: int) -> str:
         """Write a saving in words: less, or more, than otherwise."""
-        amount = self.money(abs(nano))
-        if amount == self.money(0):
+        amount = self.closely(abs(nano))
+        if amount == self.money(0) or amount.startswith("under"):
             return "no difference"
         return f"{amount} less" if nano > 0 else f"{amount} more"
 

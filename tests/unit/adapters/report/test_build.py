@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -216,6 +217,30 @@ def test_run_in_which_nobody_traded_has_a_report(week: Path, tmp_path: Path) -> 
     page = build(folder).read_text(encoding="utf-8")
     assert "In none of the 336 half-hours did a bid meet an offer." in page
     assert "Nobody traded." in page
+
+
+def test_report_tells_no_carbon_where_nobody_knows_the_intensity(
+    week: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "unknown"
+    shutil.copytree(week, folder)
+    signals = pl.read_parquet(folder / "signals.parquet")
+    nothing = signals.with_columns(carbon_g_per_kwh=pl.lit(None, dtype=pl.Float64))
+    nothing.write_parquet(folder / "signals.parquet")
+    assert 'id="carbon"' not in build(folder).read_text(encoding="utf-8")
+
+
+def test_without_batteries_the_market_takes_no_credit_for_what_flows(
+    week: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plain"
+    shutil.copytree(week, folder)
+    pods = json.loads((folder / "pods.json").read_text(encoding="utf-8"))
+    plain = [pod | {"battery_wh": None} for pod in pods]
+    (folder / "pods.json").write_text(json.dumps(plain), encoding="utf-8")
+    page = build(folder).read_text(encoding="utf-8")
+    assert "Without a market it is the same: no home has a battery." in page
+    assert "Without a market, the same homes would have drawn" not in page
 
 
 def test_text_from_a_scenario_is_escaped(week: Path, tmp_path: Path) -> None:

@@ -57,7 +57,16 @@ def test_what_a_home_owes_is_said_in_words() -> None:
 def test_saving_is_said_in_words() -> None:
     assert POUND.saved(1_000_000_000) == "£1.00 less"
     assert POUND.saved(-1_000_000_000) == "£1.00 more"
+    assert POUND.saved(-1_893_000) == "0.19\u202fp more"
     assert POUND.saved(1) == "no difference"
+
+
+def test_what_is_less_than_a_payable_unit_is_written_in_hundredths_of_it() -> None:
+    assert POUND.closely(10_000_000) == "£0.01"
+    assert POUND.closely(-1_893_000) == "\u22120.19\u202fp"
+    assert POUND.closely(-1) == "under 0.01\u202fp"
+    assert POUND.closely(0) == "£0.00"
+    assert Purse("JPY", 0).closely(2_500_000_000) == "JPY 2"
 
 
 def test_price_is_written_per_kwh() -> None:

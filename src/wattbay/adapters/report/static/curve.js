@@ -96,7 +96,7 @@ function curve(host, { auctions, purse, range }) {
     line.replaceChildren(
       html('b', {}, when(minute, length)),
       html('span', {}, outcome),
-      html('span', {}, `${fixed(buys, 0)} bids, ${fixed(sells, 0)} offers`),
+      html('span', {}, `${many(buys, 'bid')}, ${many(sells, 'offer')}`),
     );
     plot.setAttribute('aria-label', `Supply and demand, ${when(minute, length)}: ${outcome}`);
     fold('auctions', () => levels(auctions[at]));

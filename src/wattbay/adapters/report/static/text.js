@@ -31,6 +31,11 @@ function money(nano, purse) {
   return text.startsWith(MINUS) ? MINUS + purse.symbol + text.slice(1) : purse.symbol + text;
 }
 
+/** Write a number with its noun. */
+function many(number, noun) {
+  return `${fixed(number, 0)} ${noun}${number === 1 ? '' : 's'}`;
+}
+
 /** Write an energy in Wh as kWh, or MWh where it is large. */
 function energy(wh) {
   return Math.abs(wh) >= 1e7 ? `${fixed(wh / 1e6, 1)} MWh` : `${fixed(wh / 1e3, 1)} kWh`;
