@@ -148,6 +148,18 @@ def test_who_is_silent_is_estimated_by_last_week_scaled_by_the_others(
     assert silent_one(two_weeks(then, now, silent)) == told
 
 
+def test_last_week_is_known_for_as_long_as_it_is_needed() -> None:
+    # Where the first run is the final one, a week is all that is kept.
+    street = Play(with_runs(a_town(1, deliveries=2), only=ISP_US))
+    street.read(METER, at(0), 0)
+    street.read(METER, at(1), 300)
+    street.read(METER, at(2), 700)
+    later = MIDNIGHT + WEEK
+    street.do(list_deliveries(day="2013-06-17", start=later, count=2), later - DAY)
+    assert energies(street.settle(later, "only")) == [(300, 0, "estimated")]
+    assert energies(street.settle(later + ISP_US, "only")) == [(400, 0, "estimated")]
+
+
 def test_estimates_and_newcomers_are_not_compared() -> None:
     street = two_weeks((400, 100), (500, 80), (300, 50))
     later = Instant(MIDNIGHT + WEEK)

@@ -339,6 +339,16 @@ def test_what_is_substituted_within_a_gap_leaves_the_rest_of_the_advance_to_the_
     assert sum(told[0] for told in known(street).values()) == 1_000
 
 
+def test_what_is_substituted_after_the_pod_was_connected_leaves_the_rest_as_well() -> None:
+    street = a_street()
+    street.read(METER, at(3), 900)
+    assert energies(street.do(substitution(at(0), 500))) == [
+        (500, 0, "substituted"),
+        (200, 0, "split"),
+        (200, 0, "split"),
+    ]
+
+
 def test_nothing_and_as_much_as_the_fuses_let_through_can_be_substituted() -> None:
     street = a_street()
     assert energies(street.do(substitution(at(9), 0, 200_000))) == [(0, 200_000, "substituted")]
