@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from wattbay.simulation.scenario import PACKAGED
+
 Ran = subprocess.CompletedProcess[str]
 
 
@@ -62,6 +64,19 @@ def test_a_run_of_another_seed_is_not_continued_and_stays_whole(lone: Path) -> N
     assert "does not repeat" in told(ran, 1)
     assert sorted(path.name for path in lone.iterdir()) == before
     assert wattbay("verify", lone).returncode == 0
+
+
+def test_a_title_may_bear_what_a_terminal_or_a_page_takes_for_markup(tmp_path: Path) -> None:
+    packaged = PACKAGED.as_posix()
+    text = (PACKAGED / "street.toml").read_text(encoding="utf-8")
+    text = text.replace('"data/', f'"{packaged}/data/')
+    text = text.replace('"Six London homes, two days"', '"[bold]6[/x] & <script>alert(1)</script>"')
+    (tmp_path / "scenario.toml").write_text(text, encoding="utf-8")
+    run = tmp_path / "run"
+    told(wattbay("run", tmp_path, "--days", "1", "--pods", "2", "--out", run), 0)
+    shown = wattbay("show", run)
+    assert "[bold]6[/x] & <script>alert(1)</script>" in shown.stdout, shown.stderr
+    assert "<script>alert(1)" not in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_empty_file_is_no_journal_and_stays_empty(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -49,8 +50,8 @@ def run_scenario(  # noqa: PLR0913 - one keyword an option
     folder = out if out is not None else Path("runs") / scenario.id
     if not as_json:
         console.print(
-            f"[bold]{scenario.title}[/]: {len(scenario.homes):,} homes, {len(scenario.days)} days,"
-            f" seed {scenario.seed}"
+            f"[bold]{escape(scenario.title)}[/]: {len(scenario.homes):,} homes,"
+            f" {len(scenario.days)} days, seed {scenario.seed}"
         )
     simulated = SimulatedRun(
         scenario, folder, in_memory=in_memory, force=force, resume=resume, csv=csv

@@ -126,7 +126,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
     calendar, isp_us = scenario_parts.read_calendar(time), scenario_parts.read_isp(time)
     history_us = time.integer("history_weeks", 5, most=52) * WEEK
     all_days = scenario_parts.read_days(time, calendar)
-    market = scenario_parts.read_market(root, calendar)
+    market = scenario_parts.read_market(root, calendar, isp_us)
     rows = scenario_series.read_home_rows(files, homes)
     names = [row.home for row in rows]
     file_seed = root.integer("seed", most=SEED_MAX)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from wattbay.errors import ConfigError, Fault
 from wattbay.ids import ID_CHARACTERS_MAX, is_id
 from wattbay.periods import HOUR, MINUTE, Calendar, Instant, from_datetime
-from wattbay.units import NANO_PER_WH_IN_CENT_PER_KWH
+from wattbay.units import NANO_PER_WH_IN_CENT_PER_KWH, SAFE_INTEGER_MAX
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=""")
@@ -326,9 +326,10 @@ class Table:
         if scaled % tick:
             step = Decimal(tick) / factor
             self.fault(name, f"{self.key(name)} = {value} is too fine", f"steps of {step}")
-        if not least <= scaled < 2**53:
-            bound = (Decimal(least) / factor).normalize()
-            self.fault(name, f"{self.key(name)} = {value} is out of range", f"at least {bound:f}")
+        if not least <= scaled <= SAFE_INTEGER_MAX:
+            way, bound = ("least", least) if scaled < least else ("most", SAFE_INTEGER_MAX)
+            remedy = f"at {way} {(Decimal(bound) / factor).normalize():f}"
+            self.fault(name, f"{self.key(name)} = {value} is out of range", remedy)
             return max(least, 0)
         return int(scaled)
 

@@ -23,12 +23,13 @@ from wattbay.core.facts import (
     Tariff,
     TaxRate,
 )
+from wattbay.core.registry import RUNS_MAX
 from wattbay.ids import CommunityId, PartyId, PodId, ProductId, RunName, TariffId, ZoneId
 from wattbay.periods import HOUR, MINUTE, Calendar, Instant, Period
 from wattbay.simulation.homes import BatteryTerms, Choice, Draw
 from wattbay.simulation.scenario_facts import STRATEGIES, FaultPlan
 from wattbay.simulation.scenario_file import Table
-from wattbay.units import PPM
+from wattbay.units import PPM, SAFE_INTEGER_MAX
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 DAYS_MAX = 3660
@@ -230,6 +231,9 @@ def read_product(table: Table) -> Product:
     closes = table.minutes("closes_before_minutes", least=-(10**12))
     if opens <= closes and len(faults) == before:
         table.fault("opens_before_hours", "gates open after they close", "open them earlier")
+    quantity_max_wh = table.integer("quantity_max_wh", 1_000_000, least=1)
+    if quantity_max_wh * max(abs(least), abs(most)) > SAFE_INTEGER_MAX:
+        table.fault("quantity_max_wh", "the largest order is worth more than 2^53 nano", "less")
     deviations = Deviations(table.choice("deviations", tuple(Deviations), Deviations.POOLED))
     prices: dict[str, int | None] = {}
     for name in ("pool_price", "single_price", "short_price", "long_price", "reference"):
@@ -249,7 +253,7 @@ def read_product(table: Table) -> Product:
         energy_tick=table.integer("energy_tick_wh", 1, least=1),
         price_min=least,
         price_max=most,
-        quantity_max_wh=table.integer("quantity_max_wh", 1_000_000, least=1),
+        quantity_max_wh=quantity_max_wh,
         opens_before_us=opens,
         closes_before_us=closes,
         network_check_us=table.minutes("network_check_minutes", 0),
@@ -257,7 +261,7 @@ def read_product(table: Table) -> Product:
         pricing=Pricing(table.choice("pricing", tuple(Pricing), Pricing.UNIFORM)),
         margin=Margin(table.choice("margin", tuple(Margin), Margin.PRO_RATA)),
         reference=prices["reference"],
-        network_fee=table.price("network_fee_cents_per_kwh", 0),
+        network_fee=table.price("network_fee_cents_per_kwh", 0, tick=tick),
         deviations=deviations,
         pool_price=prices["pool_price"],
         single_price=prices["single_price"],
@@ -270,7 +274,10 @@ def read_product(table: Table) -> Product:
 def read_runs(root: Table) -> tuple[SettlementRun, ...]:
     """Read ``[[run]]``: the settlement runs, earliest first; the last is final."""
     runs: list[SettlementRun] = []
-    for table in root.tables("run", least=1):
+    tables = root.tables("run", least=1)
+    if len(tables) > RUNS_MAX:
+        tables[RUNS_MAX].fault("name", f"more than {RUNS_MAX} runs", "fewer")
+    for table in tables:
         name, after_us = table.identifier("name"), table.hours("after_hours")
         if any(run.name == name for run in runs):
             table.fault("name", f"run {name} is there twice", "one name each")
@@ -299,18 +306,25 @@ class Market(NamedTuple):
         return [tariff.tariff for tariff in self.tariffs]
 
 
-def read_market(root: Table, calendar: Calendar) -> Market:
+def read_market(root: Table, calendar: Calendar, isp_us: int | None) -> Market:
     """Read who is there, which tariffs hold, what is traded and when it is settled."""
     zones = read_zones(root)
     suppliers, brps = read_suppliers(root)
+    terms = root.table("product")
+    product, runs = read_product(terms), read_runs(root)
+    if runs and isp_us is not None:
+        cleared_us = product.network_check_us - product.closes_before_us
+        if cleared_us > isp_us + runs[0].after_us:
+            what = f"run {runs[0].name} would settle a delivery before it is cleared"
+            terms.fault("closes_before_minutes", what, "close earlier, or settle later")
     return Market(
         community=read_community(root.table("community")),
         zones=zones,
         suppliers=suppliers,
         brps=brps,
         tariffs=read_tariffs(root, zones, calendar),
-        product=read_product(root.table("product")),
-        runs=read_runs(root),
+        product=product,
+        runs=runs,
     )
 
 

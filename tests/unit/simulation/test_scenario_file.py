@@ -64,7 +64,15 @@ def test_street_as_packaged_has_no_faults(tmp_path: Path) -> None:
         ("ppm = 50_000", "ppm = 5_000_000", "is out of range"),
         ('to = "north", cents_per_kwh = 2.275', 'to = "nort", cents_per_kwh = 2.275', "north?"),
         ("closes_before_minutes = 60", "closes_before_minutes = 2000", "open after they close"),
+        ("closes_before_minutes = 60", "closes_before_minutes = -120", "before it is cleared"),
         ("price_max_cents_per_kwh = 100", "price_max_cents_per_kwh = -20", "not above the lowest"),
+        ("quantity_max_wh = 50_000", "quantity_max_wh = 50_000_000_000", "worth more than 2^53"),
+        (
+            'deviations = "pooled"',
+            'deviations = "pooled"\nnetwork_fee_cents_per_kwh = 0.0005',
+            "steps of 0.001",
+        ),
+        ("energy_cents_per_kwh = 7.000", "energy_cents_per_kwh = 1e15", "(at most 900719925474"),
         ('deviations = "pooled"', 'deviations = "poled"', "did you mean pooled?"),
         ('deviations = "pooled"', 'deviations = "single"', "need single_price_cents_per_kwh"),
         ("after_hours = 36", "after_hours = 3", "run final is not after the one before"),
@@ -111,6 +119,14 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) ->
         f"bad.toml:{line_of('levy_')}: {levy} = -2 is out of range (at least 0)",
         f"bad.toml:{line_of('reserve_share')}: battery.reserve_share = 10 is out of range (0 to 1)",
     ]
+
+
+def test_more_runs_than_a_community_has_are_refused(tmp_path: Path) -> None:
+    runs = "".join(f'[[run]]\nname = "x{i}"\nafter_hours = {40 + i}\n' for i in range(8))
+    assert any(
+        "more than 10 runs" in fault
+        for fault in faults_of(tmp_path, ("# Agents place", f"{runs}# Agents place"))
+    )
 
 
 def test_element_of_a_list_is_told_with_its_own_line(tmp_path: Path) -> None:
