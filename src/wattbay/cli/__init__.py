@@ -106,7 +106,7 @@ def scenarios(as_json: AsJson = False) -> None:
 @app.command()
 def new(
     folder: Annotated[Path, typer.Argument(help="Where to make the scenario.")],
-    meters: Annotated[Path, typer.Option(help="A CSV of half-hourly meters.")],
+    meters: Annotated[Path, typer.Option(help="A CSV file of their readings.")],
     timezone: Annotated[
         str, typer.Option(help="Of the days, and of times without offset: Europe/London.")
     ] = "UTC",
@@ -114,8 +114,11 @@ def new(
 ) -> None:
     """Make a scenario of your own meters.
 
-    Two forms of CSV are read: `home,start,import_kwh[,export_kwh]`, one row a reading, or
-    `start,home1,home2,...`, one column a home, in kWh a period.
+    Two forms of CSV are read, both in kWh of each period:
+
+    \b
+      home,start,import_kwh,export_kwh    a row for each home and period
+      start,home1,home2,...               a column for each home, import only
 
     \b
     Example:
@@ -137,14 +140,15 @@ def clear(
 ) -> None:
     """Clear one market file with the very code of the live market.
 
-    Exit status 0: cleared (orders that the market refuses stand under `rejected`); 2: the
-    document is malformed, every fault is listed and nothing was cleared.
+    Exit status 0: cleared; orders that the market refuses are under `rejected`.
+    Exit status 2: the document is malformed; every fault is listed.
 
     \b
     Example:
       echo '{"mechanism": "call_auction", "orders": [
         {"id": 1, "side": "buy", "limit": 9, "quantity": 2},
-        {"id": 2, "side": "sell", "limit": 5, "quantity": 3}]}' | wattbay clear - --pretty
+        {"id": 2, "side": "sell", "limit": 5, "quantity": 3}]}' |
+        wattbay clear - --pretty
     """
     from wattbay.adapters.market_file import clear_file
 
@@ -170,9 +174,10 @@ def verify(
 ) -> None:
     """Check a journal: every hash, every signature, every decision.
 
-    Each command is decided again and must come to the same events. The last hash is compared
-    with that of summary.json, or with one that you kept elsewhere: only this tells a journal
-    that was cut short or written anew from the true one. Exit status 1 where anything differs.
+    Each command is decided again and must come to the same events. The last
+    hash is compared with that of summary.json, or with one that you kept
+    elsewhere: only this tells a journal that was cut short, or written anew,
+    from the true one. Exit status 1 where anything differs.
     """
     from wattbay.cli.check import verify_run
 
@@ -197,8 +202,8 @@ def report(
 ) -> None:
     """Write the report of a run again, or one that may be shared.
 
-    Half-hours of a household are personal data, even under a pseudonym: a report made with
-    `--share` shows no home alone.
+    Half-hours of a household are personal data, even under a pseudonym:
+    a report made with `--share` shows no home alone.
     """
     from wattbay.adapters.report import build
 

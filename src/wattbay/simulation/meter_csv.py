@@ -14,6 +14,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,6 +30,10 @@ Array = NDArray[np.float64]
 
 FAULTS_MAX = 50
 """So many faults are told; the rest is counted."""
+ALIKE_MAX = 3
+"""So many faults of one kind are told: a wrong decimal sign is wrong in every cell."""
+HEADER_CHARACTERS = 60
+"""Of a header that is not known, what is told."""
 FILL_US_MAX = 2 * HOUR
 """Longer gaps are not filled. [µs]"""
 POWER_MAX_KW = 100.0
@@ -55,24 +60,34 @@ class _Faults:
     """What is wrong with a file so far; bounded."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.found: list[Fault] = []
-        self.count = 0
+        self._path = path
+        self._found: list[tuple[int, Fault]] = []
+        self._first: dict[str, tuple[int, str]] = {}
+        self._counts: Counter[str] = Counter()
 
     def add(self, line: int, what: str, remedy: str = "") -> None:
         """Note a fault of a line."""
-        self.count += 1
-        if len(self.found) < FAULTS_MAX:
-            self.found.append(Fault(f"{self.path}:{line}", what, remedy))
+        # Faults are alike that have one remedy, or differ in quoted texts and numbers only.
+        kind = remedy or re.sub(r"'[^']*'|[0-9]+", "", what)
+        self._counts[kind] += 1
+        if self._counts[kind] <= ALIKE_MAX and len(self._found) < FAULTS_MAX:
+            self._first.setdefault(kind, (line, remedy))
+            self._found.append((line, Fault(f"{self._path}:{line}", what, remedy)))
 
     def stop_if_any(self) -> None:
         """Raise everything noted so far as one ConfigError."""
-        if not self.count:
+        if not self._counts:
             return
-        more = self.count - len(self.found)
-        rest = [Fault(str(self.path), f"and {more} more faults")] if more else []
-        by_line = sorted(self.found, key=lambda fault: int(fault.where.rpartition(":")[2]))
-        raise ConfigError(*by_line, *rest)
+        told = [fault for _, fault in sorted(self._found, key=itemgetter(0))]
+        untold = self._counts.total() - len(told)
+        for kind, (line, remedy) in self._first.items():
+            more = self._counts[kind] - ALIKE_MAX
+            if more > 0:
+                told.append(Fault(str(self._path), f"and {more:,} more like line {line}", remedy))
+                untold -= more
+        if untold:
+            told.append(Fault(str(self._path), f"and {untold:,} more faults"))
+        raise ConfigError(*told)
 
 
 class _Column(NamedTuple):
@@ -101,8 +116,11 @@ def read_meters(path: Path, calendar: Calendar) -> MeterTable:
     faults = _Faults(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError(Fault(str(path), f"cannot be read: {fault}")) from None
+    except OSError as fault:
+        raise ConfigError(Fault(str(path), f"cannot be read: {fault.strerror}")) from None
+    except UnicodeDecodeError as fault:
+        what = f"cannot be read: byte {fault.start + 1} is no UTF-8"
+        raise ConfigError(Fault(str(path), what, "save it as UTF-8")) from None
     lines = text.splitlines()
     header = lines[0] if lines else ""
     delimiter = ";" if ";" in header and "," not in header else ","
@@ -114,7 +132,8 @@ def read_meters(path: Path, calendar: Calendar) -> MeterTable:
         columns = _read_long(rows, names, _Starts(calendar), faults)
     else:
         remedy = "home,start,import_kwh[,export_kwh] or start,<home>,<home>,..."
-        raise ConfigError(Fault(f"{path}:1", "the header is of neither form", remedy))
+        what = f"the header is of neither form: {header[:HEADER_CHARACTERS]!r}"
+        raise ConfigError(Fault(f"{path}:1", what, remedy))
     faults.stop_if_any()
     if not columns:
         raise ConfigError(Fault(str(path), "there is no home in it"))
@@ -328,11 +347,11 @@ def _check_starts(home: str, column: _Column, grid: tuple[Instant, int], faults:
     first, step_us = grid
     starts = np.array(column.starts, dtype=np.int64)
     lines = np.array(column.lines, dtype=np.int64)
-    for index in np.flatnonzero((starts - first) % step_us)[:FAULTS_MAX].tolist():
+    for index in np.flatnonzero((starts - first) % step_us).tolist():
         what = f"{home} at {to_text(Instant(int(starts[index])))} is off the periods of the rest"
         faults.add(int(lines[index]), what, f"every {step_us // MINUTE} minutes")
     order = np.argsort(starts, kind="stable")
-    for index in np.flatnonzero(np.diff(starts[order]) == 0)[:FAULTS_MAX].tolist():
+    for index in np.flatnonzero(np.diff(starts[order]) == 0).tolist():
         again, before = int(lines[order[index + 1]]), int(lines[order[index]])
         when = to_text(Instant(int(starts[order[index]])))
         faults.add(again, f"{home} at {when} stands in line {before} already")
@@ -357,7 +376,7 @@ def _place(
     if np.isnan(exported).all():
         exported = np.zeros_like(exported)  # a home without panels may leave them empty
     for table, energy in zip(tables, (np.array(column.import_kwh), exported), strict=True):
-        for index in np.flatnonzero(energy > most)[:FAULTS_MAX].tolist():
+        for index in np.flatnonzero(energy > most).tolist():
             what = f"{home} has {energy[index]:g} kWh in {step_us // MINUTE} minutes"
             faults.add(int(lines[index]), what, "kWh, not Wh? a period's energy, no register?")
         table[:] = np.nan

@@ -22,6 +22,8 @@ from wattbay.simulation.series import START
 
 DAYS = 7
 """A new scenario is the last so many whole local days of its data."""
+HISTORY_DAYS = 7
+"""Below so many days of history there is not one day like the one to be forecast."""
 YEAR_US = 365 * DAY + 6 * HOUR
 WEIGHTS = 10_000
 """What the weights of a profile sum to, about."""
@@ -44,14 +46,25 @@ class NewScenario(NamedTuple):
     """Homes with gaps, and how many of their values were filled."""
     left_out: int
     """Periods that only some of the homes cover, and that were left out."""
+    has_export: bool
+    """Whether any home injects, and so has something to sell."""
 
     def __str__(self) -> str:
         """Tell what was made, in a few lines."""
-        days = f"{self.first_day} to {self.last_day}, {self.history_days} days of history"
-        lines = [f"{self.path}: {self.homes} homes, {days}, periods of {self.isp_minutes} minutes"]
-        lines += [f"{home}: {count} missing periods filled" for home, count in self.filled]
+        history = _count(self.history_days, "day")
+        lines = [
+            f"{self.path}: {_count(self.homes, 'home')}, {self.first_day} to {self.last_day},",
+            f"{history} of history, periods of {self.isp_minutes} minutes",
+        ]
+        lines += [f"{home}: {_count(many, 'missing period')} filled" for home, many in self.filled]
         if self.left_out:
-            lines.append(f"{self.left_out} periods left out, not covered by all homes")
+            lines.append(f"{_count(self.left_out, 'period')} left out, not covered by all homes")
+        if self.history_days < HISTORY_DAYS:
+            lines.append("note    with little history homes forecast poorly; five weeks are enough")
+        if not self.has_export:
+            lines.append(
+                "note    no home exports, so nobody has energy to sell (export_kwh, long form)"
+            )
         return "\n".join(lines)
 
 
@@ -124,7 +137,12 @@ def new_scenario(
         isp_minutes=table.step_us // MINUTE,
         filled=table.filled,
         left_out=table.left_out,
+        has_export=has_export,
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _checked(folder: Path, timezone: str, currency: str, days: int) -> Calendar:

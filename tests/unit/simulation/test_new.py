@@ -199,11 +199,30 @@ def test_watt_hours_and_registers_are_not_taken_for_kwh(tmp_path: Path) -> None:
     )
 
 
+def test_faults_that_are_alike_are_told_thrice_and_counted(tmp_path: Path) -> None:
+    path = wide(tmp_path / "bad.csv", starts(2000), cell="x")
+    text = path.read_text(encoding="utf-8").replace("0.2\n", "-2\n", 1)
+    assert [fault.split(" (")[0] for fault in refused(path, text)] == [
+        "bad.csv:2: column h01: 'x' is no number",
+        "bad.csv:3: column h01: 'x' is no number",
+        "bad.csv:4: column h01: 'x' is no number",
+        "bad.csv:4: column h02: -2 is out of range",
+        "bad.csv: and 1,997 more like line 2",
+    ]
+
+
 def test_no_more_than_a_page_of_faults_is_told_and_the_rest_counted(tmp_path: Path) -> None:
-    path = wide(tmp_path / "bad.csv", starts(200), cell="x")
-    faults = refused(path, path.read_text(encoding="utf-8"))
+    text = "start," + ",".join(f"my {n}" for n in range(200)) + "\n"
+    faults = refused(tmp_path / "bad.csv", text)
     assert len(faults) == FAULTS_MAX + 1
     assert faults[-1] == f"bad.csv: and {200 - FAULTS_MAX} more faults"
+
+
+def test_file_in_another_encoding_is_told_how_to_save(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes("start,Küche\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"byte 8 is no UTF-8 \(save it as UTF-8\)"):
+        read_meters(path, BERLIN)
 
 
 @pytest.mark.parametrize(
@@ -259,13 +278,18 @@ def test_what_was_made_is_told_in_lines(tmp_path: Path) -> None:
     meters = long(tmp_path / "mine.csv", starts(96), frozenset({0, 10}))
     made = str(new_scenario(tmp_path / "out", meters, timezone="Europe/Berlin"))
     assert made.splitlines() == [
-        (
-            f"{tmp_path}/out/scenario.toml: 2 homes, 2024-03-21 to 2024-03-21, 0 days of history,"
-            " periods of 30 minutes"
-        ),
-        "flat: 1 missing periods filled",
-        "1 periods left out, not covered by all homes",
+        (f"{tmp_path}/out/scenario.toml: 2 homes, 2024-03-21 to 2024-03-21,"),
+        "0 days of history, periods of 30 minutes",
+        "flat: 1 missing period filled",
+        "1 period left out, not covered by all homes",
+        "note    with little history homes forecast poorly; five weeks are enough",
     ]
+
+
+def test_homes_that_sell_nothing_are_noticed(tmp_path: Path) -> None:
+    meters = wide(tmp_path / "mine.csv", starts(48 * 9))
+    made = str(new_scenario(tmp_path / "out", meters, timezone="Europe/Berlin"))
+    assert "no home exports, so nobody has energy to sell" in made
 
 
 def test_hours_off_the_midnight_of_the_zone_are_refused(tmp_path: Path) -> None:
