@@ -422,14 +422,11 @@ def test_a_correction_within_a_gap_that_is_still_open_keeps_the_sum() -> None:
     street = a_street(deliveries=24)
     street.read("m-h01", MIDNIGHT, 0)
     street.settle(MIDNIGHT, "final")
-    street.do(correction(street, 500))
-    street.read("m-h01", MIDNIGHT + 9 * ISP_US, 2_000, at=MIDNIGHT + 9 * ISP_US)
-    last = {
-        told.delivery: told.import_wh
-        for told in of(EnergyMetered, street.history)
-        if told.pod == H01
-    }
-    assert sum(last.values()) == 2_000
+    street.do(correction(street, 500, 40))
+    street.read("m-h01", MIDNIGHT + 9 * ISP_US, 2_000, 300, at=MIDNIGHT + 9 * ISP_US)
+    last = {told.delivery: told for told in of(EnergyMetered, street.history) if told.pod == H01}
+    assert sum(told.import_wh for told in last.values()) == 2_000
+    assert sum(told.export_wh for told in last.values()) == 300
 
 
 def test_the_tax_status_of_a_seller_is_dated() -> None:

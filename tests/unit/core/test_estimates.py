@@ -83,6 +83,25 @@ def test_without_an_earlier_week_the_yearly_energy_follows_the_profile() -> None
     ]
 
 
+def test_a_gap_is_split_by_the_profile_of_each_way() -> None:
+    street = profiled((1, 2, 2, 5), count=4)
+    sunny = c.DefineProfile(profile=ProfileId("sun"), weights=(0, 3, 1, 0))
+    facts = structs.replace(
+        street.exchange.state.registry.pods[PodId("h09")][0],
+        pod=PodId("h08"),
+        export_profile=ProfileId("sun"),
+    )
+    street.do(sunny)
+    street.do(c.RegisterPod(facts=facts, meter=a_meter("m-h08")))
+    told = energies(street.read("m-h08", at(4), 1_000, 400))
+    assert [(drawn, injected) for drawn, injected, _ in told] == [
+        (100, 0),
+        (200, 300),
+        (200, 100),
+        (500, 0),
+    ]
+
+
 @pytest.mark.parametrize("count", [46, 50])
 def test_on_the_days_of_the_clock_changes_the_profile_is_stretched(count: int) -> None:
     street = profiled(tuple(range(48)), count=count)

@@ -299,6 +299,12 @@ def test_facts_change_only_where_nothing_is_listed_yet(
     assert reason(town.submit(c.ChangePod(facts=facts))) is why
 
 
+def test_facts_change_once_at_an_instant(town: Play) -> None:
+    tomorrow = c.ChangePod(facts=pod_facts(party="p01", since=MIDNIGHT + DAY))
+    town.do(tomorrow)
+    assert reason(town.submit(tomorrow)) is Reason.NOT_IN_SEQUENCE
+
+
 def test_facts_do_not_change_in_the_past() -> None:
     town = Play(a_town(1)[:-1])
     town.until(MIDNIGHT)
