@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -105,6 +105,18 @@ class MemoryJournal:
     def close(self) -> None:
         """Take nothing more; what is written stays readable."""
         self._is_closed = True
+
+
+def is_in_use(path: Path) -> bool:
+    """Tell whether another program writes the journal in a file."""
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=0)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error as error:
+        # Whatever else is wrong with it, nobody is at work.
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    return False
 
 
 class SqliteJournal:

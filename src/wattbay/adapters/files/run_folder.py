@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 
 from wattbay.errors import AdapterError, ConfigError, Fault
+from wattbay.kernel.journal import is_in_use
 from wattbay.views.tables import Column, Row
 
 FORMAT = 1
@@ -72,6 +73,9 @@ def _make_room(path: Path, *, force: bool, resume: bool) -> None:
             )
         )
     if force:
+        if is_in_use(path / JOURNAL):
+            what = "holds a run that is at work"
+            raise ConfigError(Fault(str(path), what, "let it end, or choose another --out"))
         tables = {file.stem for file in found if file.suffix == ".parquet"}
         for file in found:
             is_table = file.suffix in {".parquet", ".csv"} and file.stem in tables

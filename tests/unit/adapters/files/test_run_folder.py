@@ -9,6 +9,7 @@ import pytest
 
 from wattbay.adapters.files.run_folder import PARTS, TableWriter, prepare
 from wattbay.errors import AdapterError, ConfigError
+from wattbay.kernel.journal import SqliteJournal
 from wattbay.views.tables import columns
 
 ONE = {"one": columns("wh:int")}
@@ -47,6 +48,16 @@ def test_force_takes_away_what_a_run_left_and_nothing_else(held: Path) -> None:
     prepare(held, force=True, resume=False)
     left = sorted(path.relative_to(held).as_posix() for path in held.rglob("*"))
     assert left == ["meters-of-mine.csv", "notes", "notes/thesis.txt"]
+
+
+def test_force_spares_a_run_that_is_at_work(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    with pytest.raises(ConfigError, match="is at work"):
+        prepare(tmp_path, force=True, resume=False)
+    journal.append([b"[]"])
+    journal.close()
+    prepare(tmp_path, force=True, resume=False)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
