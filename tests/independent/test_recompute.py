@@ -100,3 +100,15 @@ def test_another_tariff_is_found(street: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     assert recompute(tmp_path)[0] == 2
+
+
+def test_a_market_without_tax_and_standing_charge_is_recomputed(tmp_path: Path) -> None:
+    packaged = Path(__file__).parents[2] / "src" / "wattbay" / "scenarios"
+    text = (packaged / "street.toml").read_text(encoding="utf-8")
+    text = text.replace('"data/', f'"{packaged.as_posix()}/data/')
+    for line in ("standing_cents_per_day = 16.000", "tax = [{ since = 1997-09-01, ppm = 50_000 }]"):
+        assert line in text
+        text = text.replace(line, "")
+    (tmp_path / "untaxed.toml").write_text(text, encoding="utf-8")
+    status, told = recompute(run(str(tmp_path / "untaxed.toml"), tmp_path / "run"))
+    assert (status, "6 statements" in told) == (0, True), told

@@ -71,7 +71,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         ),
         "statements": columns(
             "pod:text party:text from:instant to:instant component:text amount_nano:int"
-            " payable_minor:int"
+            " payable_minor:int seq:int"
         ),
         "imbalances": columns("delivery_start:instant brp:text run:text energy_wh:int"),
         "refusals": columns("seq:int at:instant command:text subject:text reason:text detail:text"),
@@ -189,7 +189,7 @@ class Tables:
             case e.DeliveriesListed():
                 self._listed(event)
             case e.StatementIssued():
-                self._statement(event)
+                self._statement(entry.seq, event)
             case e.DeliveryCorrected():
                 self._imbalances(event.delivery, "correction", event.imbalances)
             case _:
@@ -391,7 +391,7 @@ class Tables:
         start, last = self._months.get(month, (event.start, end))
         self._months[month] = (min(start, event.start), max(last, end))
 
-    def _statement(self, event: e.StatementIssued) -> None:
+    def _statement(self, seq: int, event: e.StatementIssued) -> None:
         statement = event.statement
         start, end = self._months[statement.month]
         self._rows["statements"] += [
@@ -403,6 +403,7 @@ class Tables:
                 line.component,
                 line.amount_nano,
                 statement.payable_minor,
+                seq,
             )
             for line in statement.lines
         ]
