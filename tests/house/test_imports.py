@@ -33,6 +33,12 @@ BREACHES = (
         "Advisors know nothing",
         id="an advisor knows the market",
     ),
+    pytest.param(
+        "clearing/planted.py",
+        "import wattbay.core.facts",
+        "Advisors know nothing",
+        id="a price rule knows the market",
+    ),
     pytest.param("planted.py", "import wattbay.errors", "Floors", id="a room without a floor"),
 )
 
