@@ -200,7 +200,7 @@ def order(
     \b
     Examples:
       wattbay show runs/street order h07 2013-06-14T18:30
-      wattbay show runs/street order 214
+      wattbay show runs/street order 172
     """
     from wattbay.cli.show import orders
     from wattbay.cli.show.page import print_json

@@ -337,9 +337,12 @@ def _remarks(told: Told) -> list[str]:
         lines.append(f"{counted(sum(told.orders.values()), 'order')}: {listed(parts)}.")
     else:
         lines.append("It placed no orders.")
+    guessed = "none estimated"
+    if used.once_estimated:
+        guessed = f"{used.once_estimated:,} estimated at first, {used.estimated:,} still"
     lines.append(
-        f"{counted(used.receipts, 'receipt')}: {used.once_estimated:,} estimated at first,"
-        f" {used.estimated:,} still; {used.corrected:,} issued again after a correction."
+        f"{counted(used.receipts, 'receipt')}: {guessed};"
+        f" {used.corrected:,} issued again after a correction."
     )
     if told.refusals:
         parts = [
