@@ -301,6 +301,8 @@ def positions(
     to_draw = {pod: min(found[pod].bought, max(0, energy[pod].drawn)) for pod in facts}
     to_inject = {pod: min(found[pod].sold, max(0, energy[pod].injected)) for pod in facts}
     for trade in trades:
+        if trade.buyer == trade.seller:
+            continue  # With itself a pod delivers nothing.
         bought = min(trade.quantity, to_draw[trade.buyer])
         sold = min(trade.quantity, to_inject[trade.seller])
         to_draw[trade.buyer] -= bought

@@ -308,13 +308,20 @@ class StatementLine(Record, kw_only=True):
     amount_nano: int
 
 
+class StandingCharge(Record, kw_only=True):
+    """What a supplier charges for the local days on which it supplied a pod."""
+
+    supplier: PartyId
+    amount_nano: int
+
+
 class Statement(Record, kw_only=True):
     """Receipts, charges and tax of a pod over a local month, rounded once."""
 
     pod: PodId
     party: PartyId
-    supplier: PartyId
-    """Whom the standing charge goes to."""
+    standing: tuple[StandingCharge, ...]
+    """Whom the standing charges go to, by name; they sum to their line."""
     month: str
     """Local month, ``2013-06``."""
     lines: tuple[StatementLine, ...]

@@ -227,17 +227,17 @@ def _stated(registry: Registry, event: e.StatementIssued) -> list[Posting]:
     """Charge what a statement adds to the receipts: standing charges and tax."""
     statement = event.statement
     name = account(statement.pod, statement.party)
-    moves = []
-    for line in statement.lines:
-        if line.component == "standing":
-            payee = f"supplier:{statement.supplier}"
-        elif line.component == "tax":
-            payee = "tax"
-        else:
-            continue
-        if line.amount_nano:
-            currency = currency_of(registry)
-            moves.append(_move(currency, None, name, payee, line.amount_nano, line.component))
+    currency = currency_of(registry)
+    moves = [
+        _move(currency, None, name, supplier_account(one.supplier), one.amount_nano, "standing")
+        for one in statement.standing
+        if one.amount_nano
+    ]
+    moves += [
+        _move(currency, None, name, "tax", line.amount_nano, "tax")
+        for line in statement.lines
+        if line.component == "tax" and line.amount_nano
+    ]
     return moves
 
 

@@ -159,7 +159,8 @@ def _deliver(
 ) -> list[int]:
     """Allocate what was metered over the trades, in their order; return each one's delivered Wh.
 
-    A trade delivered the smaller of what its buyer drew for it and its seller injected for it.
+    A trade delivered the smaller of what its buyer drew for it and its seller injected for it. With
+    itself a pod delivers nothing: its energy goes out and comes in over the network all the same.
     """
     zones = {seat.facts.pod: seat.facts.zone for seat in seats}
     fees: dict[PodId, dict[tuple[ZoneId, ZoneId], int]] = {}
@@ -175,6 +176,9 @@ def _deliver(
         fees[seat.facts.pod] = by_tariff[tariff.tariff]
     delivered = []
     for trade in trades:
+        if trade.buyer == trade.seller:
+            delivered.append(0)
+            continue
         buyer, seller = tallies[trade.buyer], tallies[trade.seller]
         drawn = min(trade.quantity_wh, buyer.buyer_left_wh)
         injected = min(trade.quantity_wh, seller.seller_left_wh)

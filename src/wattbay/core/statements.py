@@ -7,14 +7,15 @@ accrues as a correction and stands on the next one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from wattbay.core import events as e
-from wattbay.core.facts import PodFacts, Statement, StatementLine
+from wattbay.core.facts import PodFacts, StandingCharge, Statement, StatementLine
 from wattbay.core.ledger import account
 from wattbay.core.registry import Registry, facts_at, tax_ppm
-from wattbay.ids import PodId, TariffId
+from wattbay.ids import PartyId, PodId, TariffId
 from wattbay.periods import Instant
 from wattbay.units import PPM, round_half_even
 
@@ -109,30 +110,33 @@ def pay(statements: Statements, name: str, amount_nano: int) -> None:
     statements.payments[name] = statements.payments.get(name, 0) + amount_nano
 
 
+class Standing(NamedTuple):
+    """The standing charges of an account in a month."""
+
+    facts: PodFacts
+    """What held of its pod last."""
+    by_rate: dict[int, int]
+    """By rate of tax. [nano-currency]"""
+    by_supplier: dict[PartyId, int]
+    """[nano-currency]"""
+
+
 def close_month(statements: Statements, registry: Registry, month: str) -> list[e.Event]:
     """Write the statement of every account that had a pod in a month."""
-    standing = _standing(statements, registry, month)
     accruals = statements.accruals.get(month, {})
     return [
         e.StatementIssued(
             statement=_statement(
-                statements,
-                registry,
-                month,
-                facts,
-                charges,
-                accruals.get(name, Accrual()),
+                statements, registry, month, standing, accruals.get(name, Accrual())
             )
         )
-        for name, (facts, charges) in sorted(standing.items())
+        for name, standing in sorted(_standing(statements, registry, month).items())
     ]
 
 
-def _standing(
-    statements: Statements, registry: Registry, month: str
-) -> dict[str, tuple[PodFacts, dict[int, int]]]:
-    """Return each account's last facts and its standing charges by rate of tax."""
-    found: dict[str, tuple[PodFacts, dict[int, int]]] = {}
+def _standing(statements: Statements, registry: Registry, month: str) -> dict[str, Standing]:
+    """Return the standing charges of each account; a day's go to whoever supplied it then."""
+    found: dict[str, Standing] = {}
     days = sorted(statements.days.get(month, {}).values())
     for pod in registry.pods:
         for start in days:
@@ -140,18 +144,20 @@ def _standing(
             if facts is None:
                 continue
             tariff = registry.tariffs[facts.tariff]
-            rate = tax_ppm(tariff, start)
+            rate, price = tax_ppm(tariff, start), tariff.standing_nano_per_day
             name = account(pod, facts.party)
-            charges = found[name][1] if name in found else {}
-            charges[rate] = charges.get(rate, 0) + tariff.standing_nano_per_day
-            found[name] = (facts, charges)
+            known = found.get(name, Standing(facts, {}, {}))
+            found[name] = known._replace(facts=facts)
+            known.by_rate[rate] = known.by_rate.get(rate, 0) + price
+            supplier = facts.supplier
+            known.by_supplier[supplier] = known.by_supplier.get(supplier, 0) + price
     # Who was here for less than a day, or left: no standing charge, but what they owe.
     owing = {*statements.accruals.get(month, {}), *statements.corrections, *statements.payments}
     for name in sorted(owing - found.keys()):
         owner, _, party = name.partition("/")
         for facts in registry.pods[PodId(owner)]:
             if facts.party == party:
-                found[name] = (facts, {})
+                found[name] = Standing(facts, {}, {})
     return found
 
 
@@ -159,11 +165,11 @@ def _statement(
     statements: Statements,
     registry: Registry,
     month: str,
-    facts: PodFacts,
-    charges: dict[int, int],
+    standing: Standing,
     accrual: Accrual,
 ) -> Statement:
     """Write one statement."""
+    facts, charges, by_supplier = standing
     name = account(facts.pod, facts.party)
     late = statements.corrections.get(name, Accrual())
     taxable = dict(accrual.taxable)
@@ -186,7 +192,10 @@ def _statement(
     return Statement(
         pod=facts.pod,
         party=facts.party,
-        supplier=facts.supplier,
+        standing=tuple(
+            StandingCharge(supplier=supplier, amount_nano=amount)
+            for supplier, amount in sorted(by_supplier.items())
+        ),
         month=month,
         lines=tuple(
             StatementLine(component=component, amount_nano=amount)

@@ -26,7 +26,16 @@ from wattbay.core.events import (
     ReceiptIssued,
     StatementIssued,
 )
-from wattbay.core.facts import Funding, Pricing, Product, Quality, Receipt, Side, StatementLine
+from wattbay.core.facts import (
+    Funding,
+    Pricing,
+    Product,
+    Quality,
+    Receipt,
+    Side,
+    StandingCharge,
+    StatementLine,
+)
 from wattbay.core.ledger import Ledger, postings
 from wattbay.core.registry import Registry
 from wattbay.errors import InvariantBroken
@@ -313,7 +322,8 @@ def test_a_statement_posts_what_it_adds_to_the_receipts() -> None:
         StatementLine(component="standing", amount_nano=7),
         StatementLine(component="tax", amount_nano=-3),
     )
-    event = StatementIssued(statement=structs.replace(told, lines=charged))
+    standing = (StandingCharge(supplier=PartyId("supplier"), amount_nano=7),)
+    event = StatementIssued(statement=structs.replace(told, lines=charged, standing=standing))
     registry = street.exchange.state.registry
     assert postings(registry, event) == [
         ("GBP", None, "supplier:supplier", "h01/p01", 7, "standing"),

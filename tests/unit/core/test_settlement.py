@@ -225,6 +225,14 @@ def test_the_local_fee_is_that_of_the_zone_pair_and_else_the_regional_one() -> N
     assert receipts["h02"].network_nano == 0
 
 
+def test_who_trades_with_itself_delivers_nothing_and_pays_the_regional_fee() -> None:
+    seats = [a_seat("h01", 100, 80), a_seat("h02", 0, 50)]
+    trades = [a_trade("h01", "h01", 80, 60_000), a_trade("h01", "h02", 50, 60_000)]
+    settlement = settled(seats, trades)
+    assert settlement.delivered == [0, 50]
+    assert by_pod(settlement)["h01"].network_nano == 50 * 22_750 + 50 * 45_500
+
+
 def test_fees_fall_on_what_was_drawn_never_on_what_was_bought() -> None:
     idle = by_pod(settled([a_seat("h01"), a_seat("h02", 0, 300)], TRADES))["h01"]
     assert (idle.network_nano, idle.levy_nano) == (0, 0)

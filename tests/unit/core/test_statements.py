@@ -302,6 +302,23 @@ def test_two_tenants_of_one_month_have_two_statements() -> None:
     assert lines(told["h02/p02"])["standing"] == 2 * STANDING
 
 
+def test_a_standing_charge_goes_to_whoever_supplied_the_pod_on_that_day() -> None:
+    street = a_street()
+    street.do(c.RegisterParty(party=a_party("rival")))
+    facts = pod_facts(party="p01", since=MIDNIGHT + DAY)
+    change = structs.replace(facts, supplier=PartyId("rival"))
+    street.do(c.ChangePod(facts=change))
+    street.do(list_deliveries(day="2013-06-11", start=MIDNIGHT + DAY, count=2))
+    use(street, 300)
+    use(street, 100, start=MIDNIGHT + DAY)
+    told = statements(street.do(JUNE))["h01/p01"]
+    assert lines(told)["standing"] == 2 * STANDING
+    assert [(one.supplier, one.amount_nano) for one in told.standing] == [
+        ("rival", STANDING),
+        ("supplier", STANDING),
+    ]
+
+
 def test_who_has_left_is_told_of_later_corrections_and_payments() -> None:
     street = a_change_of_tenant()
     use(street, 300)
