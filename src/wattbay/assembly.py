@@ -208,6 +208,7 @@ class SimulatedRun:
         return {
             "format": run_folder.FORMAT,
             "id": scenario.id,
+            "community": scenario.community,
             "title": scenario.title,
             "description": scenario.description,
             "time_zone": scenario.calendar.zone,

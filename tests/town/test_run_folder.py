@@ -63,6 +63,7 @@ def test_a_run_leaves_every_file_that_the_formats_promise(street: Path) -> None:
         *("format", "scenario", "seed", "pods", "days", "journal_head", "entries"),
         *("totals", "machine"),
     ]
+    assert json.loads((street / "scenario.json").read_text())["community"] == "street"
     assert (street / "report.html").stat().st_size > 10_000
     assert not (street / "journal.sqlite-wal").exists()
 
