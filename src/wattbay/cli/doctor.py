@@ -124,7 +124,7 @@ def disk(folder: Path) -> Finding:
     # A run needs little; a year of a community is where it fills.
     return Finding(
         "Disk",
-        f"{free:,} bytes free for {folder}",
+        f"{free / 10**9:,.1f} GB free for {folder}",
         free >= DISK_BYTES_WISE,
         is_needed=free < DISK_BYTES_MIN,
         remedy="4 GB hold a year of sixty homes",

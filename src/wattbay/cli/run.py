@@ -20,7 +20,7 @@ from rich.table import Table
 
 from wattbay.adapters.files.totals import Total
 from wattbay.assembly import SimulatedRun
-from wattbay.cli.show.figures import Purse, kwh
+from wattbay.cli.show.figures import MONEY_DIGITS, Purse, decimal, kwh
 from wattbay.errors import ConfigError, Fault
 from wattbay.simulation.new import new_scenario
 from wattbay.simulation.scenario import load_scenario, scenarios
@@ -153,6 +153,10 @@ def _mean(purse: Purse, value: Total) -> str:
 
 
 def _money(purse: Purse, value: Total) -> str:
+    nano = _int(value)
+    if nano and abs(nano) < purse.nano_per_minor and purse.minor_digits:
+        # A home that lost a tenth of a penny did lose, and is counted below.
+        return f"{decimal(nano, MONEY_DIGITS - purse.minor_digits, 2)} {purse.minor_name}"
     return purse.payable(round_half_even(_int(value), purse.nano_per_minor))
 
 
