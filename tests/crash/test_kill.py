@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from wattbay.kernel.journal import MemoryJournal, Row, SqliteJournal
 from wattbay.kernel.replay import compare, verify
 
 ROOT = Path(__file__).parents[2]
-KILLS = 25
+KILLS = int(os.environ.get("WATTBAY_KILLS") or 25)
 ANSWERS_MAX = 120
 """How many answers a program may give at most before it is killed."""
 
