@@ -115,8 +115,8 @@ class Standing(NamedTuple):
 
     facts: PodFacts
     """What held of its pod last."""
-    by_rate: dict[int, int]
-    """By rate of tax. [nano-currency]"""
+    by_ppm: dict[int, int]
+    """By rate of tax [ppm]. [nano-currency]"""
     by_supplier: dict[PartyId, int]
     """[nano-currency]"""
 
@@ -148,7 +148,7 @@ def _standing(statements: Statements, registry: Registry, month: str) -> dict[st
             name = account(pod, facts.party)
             known = found.get(name, Standing(facts, {}, {}))
             found[name] = known._replace(facts=facts)
-            known.by_rate[rate] = known.by_rate.get(rate, 0) + price
+            known.by_ppm[rate] = known.by_ppm.get(rate, 0) + price
             supplier = facts.supplier
             known.by_supplier[supplier] = known.by_supplier.get(supplier, 0) + price
     # Who was here for less than a day, or left: no standing charge, but what they owe.
