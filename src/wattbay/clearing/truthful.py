@@ -87,9 +87,9 @@ def huang(buys: Orders, sells: Orders) -> Outcome:
     are the last to meet. Buyers before :math:`L` pay :math:`b_L`, sellers before :math:`K` get
     :math:`s_K \le b_L` [1]_. With :math:`Y` wanted and :math:`X` offered by those, the shorter
     side trades all it has. On the longer side each bears the same part of :math:`|X - Y|`,
-    whoever has less than that part gets nothing, and the others bear the rest alike (footnote in
-    section 3 of [1]_). What does not divide falls on the later orders, one unit each: the largest
-    remainder of equal parts. Arrival decides that, not the limit, so nobody can bid for it.
+    whoever has less than that part gets nothing, and the others bear the rest alike (a footnote of
+    [1]_). What does not divide falls on the later orders, one unit each: the largest remainder of
+    equal parts. Arrival decides that, not the limit, so nobody can bid for it.
     """
     bought, sold = [0] * len(buys.limits), [0] * len(sells.limits)
     buy_line, sell_line = _line(buys.limits, sign=-1), _line(sells.limits, sign=1)
