@@ -176,3 +176,12 @@ def test_a_flipped_bit_is_counted_estimated_and_later_corrected(street: Path) ->
     assert "estimated" not in last["quality"].to_list()
     # Everyone was settled in the initial run, whoever was missing.
     assert first.filter(pl.col("run") == "initial").height == 6 * 96
+
+
+def test_a_run_compares_with_itself_and_parts_from_an_altered_one(
+    street: Path, altered: Callable[..., Path]
+) -> None:
+    assert json.loads(wattbay("compare", street, street, "--json").stdout)["same"] is True
+    shorter = altered("delete from entries where seq > 700")
+    found = wattbay("compare", street, shorter, "--json")
+    assert (found.returncode, json.loads(found.stdout)["entry"]) == (1, 701)

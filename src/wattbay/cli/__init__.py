@@ -185,11 +185,11 @@ def verify(
 
 
 @app.command()
-def compare(first: RunFolder, second: RunFolder) -> None:
+def compare(first: RunFolder, second: RunFolder, as_json: AsJson = False) -> None:
     """Tell at which entry two journals part, and what differs there."""
     from wattbay.cli.check import compare_runs
 
-    compare_runs(first, second)
+    compare_runs(first, second, as_json=as_json)
 
 
 @app.command()

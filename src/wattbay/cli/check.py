@@ -132,7 +132,7 @@ def replay_run(run: Path, *, as_json: bool) -> None:
         Console().print(f"{name.replace('_', ' '):18} {shown}", soft_wrap=True)
 
 
-def compare_runs(first: Path, second: Path) -> None:
+def compare_runs(first: Path, second: Path, *, as_json: bool) -> None:
     """Tell where two journals part; exit status 1 where they do."""
     one, other = open_journal(first), open_journal(second)
     try:
@@ -140,8 +140,16 @@ def compare_runs(first: Path, second: Path) -> None:
     finally:
         one.close()
         other.close()
-    if found is None:
+    if as_json:
+        document = {
+            "same": found is None,
+            "entry": None if found is None else found.seq,
+            "what": None if found is None else found.what,
+        }
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    elif found is None:
         Console().print("The journals are the same.")
-        return
-    Console().print(f"They part at entry {found.seq}: {found.what}", soft_wrap=True)
-    sys.exit(1)
+    else:
+        Console().print(f"They part at entry {found.seq}: {found.what}", soft_wrap=True)
+    if found is not None:
+        sys.exit(1)

@@ -20,11 +20,14 @@ from rich.table import Table
 
 from wattbay.adapters.files.totals import Total
 from wattbay.assembly import SimulatedRun
-from wattbay.cli.show.figures import MONEY_DIGITS, Purse, decimal, kwh
+from wattbay.cli.show.figures import MONEY_DIGITS, Purse, counted, decimal, kwh
 from wattbay.errors import ConfigError, Fault
 from wattbay.simulation.new import new_scenario
 from wattbay.simulation.scenario import load_scenario, scenarios
 from wattbay.units import round_half_even
+
+BROKEN_OFF = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 
 def run_scenario(  # noqa: PLR0913 - one keyword an option
@@ -50,18 +53,25 @@ def run_scenario(  # noqa: PLR0913 - one keyword an option
     folder = out if out is not None else Path("runs") / scenario.id
     if not as_json:
         console.print(
-            f"[bold]{escape(scenario.title)}[/]: {len(scenario.homes):,} homes,"
-            f" {len(scenario.days)} days, seed {scenario.seed}"
+            f"[bold]{escape(scenario.title)}[/]: {counted(len(scenario.homes), 'home')},"
+            f" {counted(len(scenario.days), 'day')}, seed {scenario.seed}"
         )
     simulated = SimulatedRun(
         scenario, folder, in_memory=in_memory, force=force, resume=resume, csv=csv
     )
-    with _bar(console, quiet=as_json) as bar:
-        task = bar.add_task("trading", total=None)
-        for progress in simulated.steps():
-            bar.update(task, completed=progress.done, total=progress.total)
-        bar.update(task, description="writing the report", total=None)
-        summary = simulated.finish()
+    try:
+        with _bar(console, quiet=as_json) as bar:
+            task = bar.add_task("trading", total=None)
+            for progress in simulated.steps():
+                bar.update(task, completed=progress.done, total=progress.total)
+            bar.update(task, description="writing the report", total=None)
+            summary = simulated.finish()
+    except KeyboardInterrupt:
+        kept = (
+            "Nothing was kept" if in_memory else f"Its journal is in {folder}: go on with --resume"
+        )
+        console.print(f"Broken off. {kept}.", soft_wrap=True)
+        sys.exit(BROKEN_OFF)
     if as_json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
         return
