@@ -8,10 +8,18 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbay.adapters.market_file import clear_document, render
+from wattbay.adapters import market_file
+from wattbay.adapters.market_file import Result, render
 from wattbay.adapters.market_file.exact import POWER_MAX, Exact, exact, in_ticks, plain, times
 from wattbay.core.market.auction import Orders, Rules, clear
 from wattbay.errors import ConfigError, Fault
+
+
+def clear_document(text: bytes | str) -> Result:
+    result = market_file.clear_document(text)
+    assert isinstance(result, Result)
+    return result
+
 
 digits = st.integers(-(10**15), 10**15)
 powers = st.integers(-12, 12)
@@ -113,6 +121,10 @@ known = st.sampled_from(
         "id",
         "margin",
         "reference",
+        "op",
+        "at",
+        "network_fees",
+        "steps",
     )
 )
 values = st.recursive(
@@ -127,7 +139,7 @@ values = st.recursive(
 def faults_of(text: str | bytes) -> tuple[Fault, ...] | None:
     """Return what is wrong with a text; None where it is cleared."""
     try:
-        clear_document(text)
+        market_file.clear_document(text)
     except ConfigError as error:
         return error.faults
     return None
@@ -137,8 +149,9 @@ def faults_of(text: str | bytes) -> tuple[Fault, ...] | None:
     st.fixed_dictionaries(
         {},
         optional={
-            "mechanism": st.just("call_auction") | values,
+            "mechanism": st.sampled_from(("call_auction", "continuous")) | values,
             "orders": st.lists(st.dictionaries(known, values, max_size=5), max_size=3) | values,
+            "steps": st.lists(st.dictionaries(known, values, max_size=5), max_size=3) | values,
             "rules": st.dictionaries(known, values, max_size=3) | values,
             "ticks": st.dictionaries(known, values, max_size=2) | values,
         },

@@ -1,4 +1,4 @@
-"""From a market file to its result, through the auction of the core."""
+"""From a market file to its result, through the auction or the order book of the core."""
 
 from __future__ import annotations
 
@@ -6,24 +6,54 @@ from collections.abc import Sequence
 
 from wattbay.adapters.market_file.document import Document, Order, read
 from wattbay.adapters.market_file.exact import plain, times
-from wattbay.adapters.market_file.result import Rejection, Result, Surplus, Trade
+from wattbay.adapters.market_file.result import Rejection, Result, Surplus, Trade, TradingResult
+from wattbay.adapters.market_file.source import Doubled, Faults, kind, parse
+from wattbay.adapters.market_file.steps import read_steps
+from wattbay.adapters.market_file.trading import trade
 from wattbay.core.facts import Side
 from wattbay.core.market.auction import Clearing, Orders, clear
 
+CALL_AUCTION = "call_auction"
+CONTINUOUS = "continuous"
+_LATER_MECHANISMS = frozenset({"block_auction", "truthful"})
 
-def clear_document(text: bytes | str) -> Result:
+
+def clear_document(text: bytes | str) -> Result | TradingResult:
     """Clear a market file.
 
     Raises
     ------
     ConfigError
-        If the document is malformed; bears every fault with its JSON pointer. Nothing is cleared.
+        If the document is malformed; bears every fault with its JSON pointer, or with line and
+        column where it is not JSON. Nothing is cleared.
     """
-    document = read(text)
+    faults = Faults()
+    raw = parse(text, faults)
+    faults.raise_any()
+    if _mechanism(raw, faults) == CONTINUOUS:
+        return trade(read_steps(raw, faults))
+    document = read(raw, faults)
     buys = [order for order in document.orders if order.side is Side.BUY]
     sells = [order for order in document.orders if order.side is Side.SELL]
     cleared = clear(_columns(buys), _columns(sells), document.rules)
     return _result(document, buys, sells, cleared)
+
+
+def _mechanism(raw: object, faults: Faults) -> str:
+    """Return the mechanism that a document is for; stop at one whose form is not known here."""
+    members = raw.members if isinstance(raw, Doubled) else raw
+    if not isinstance(members, dict) or "mechanism" not in members:
+        return CALL_AUCTION
+    mechanism = members["mechanism"]
+    if isinstance(raw, Doubled) and "mechanism" in raw.keys:
+        faults.add(("mechanism",), "the key comes more than once")
+        faults.raise_any()
+    if mechanism not in (CALL_AUCTION, CONTINUOUS):
+        remedy = f'supported: "{CALL_AUCTION}", "{CONTINUOUS}"'
+        faults.add(("mechanism",), f"{kind(mechanism)} is not supported", remedy)
+    if isinstance(mechanism, str) and mechanism in _LATER_MECHANISMS:
+        faults.raise_any()
+    return CONTINUOUS if mechanism == CONTINUOUS else CALL_AUCTION
 
 
 def _columns(orders: Sequence[Order]) -> Orders:

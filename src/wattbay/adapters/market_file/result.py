@@ -1,11 +1,11 @@
-"""What an auction came to, in the units of its document, and how that is written as JSON."""
+"""What a market file came to, in the units of its document, and how that is written as JSON."""
 
 from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
 
-from wattbay.adapters.market_file.document import OrderKey
+from wattbay.adapters.market_file.fields import OrderKey
 
 
 class Trade(Struct, frozen=True):
@@ -51,6 +51,51 @@ class Result(Struct, frozen=True):
     rejected: list[Rejection]
 
 
-def render(result: Result) -> str:
+class Meeting(Struct, frozen=True):
+    """Two orders trade, in continuous trading. Numbers are plain decimals."""
+
+    maker: OrderKey
+    """The one that rested."""
+    taker: OrderKey
+    price: str
+    """What the seller gets a unit; the buyer pays the network fee of the pair on top."""
+    quantity: str
+
+
+class Cancellation(Struct, frozen=True):
+    """Open quantity that left unfilled."""
+
+    id: OrderKey
+    quantity: str
+    reason: str
+
+
+class StepRejection(Struct, frozen=True):
+    """A step that the market refused."""
+
+    op: str
+    id: OrderKey
+    reason: str
+
+
+Ladder = list[tuple[str, list[tuple[OrderKey, str]]]]
+"""One side of a book: limits, best first, each with its orders in priority and what is open."""
+
+
+class TradingResult(Struct, frozen=True):
+    """The result of continuous trading. Its fields are the keys of the JSON, in this order."""
+
+    trades: list[Meeting]
+    bids: Ladder
+    asks: Ladder
+    cancelled: list[Cancellation]
+    rejected: list[StepRejection]
+    stops: list[OrderKey]
+    """Stop orders that still wait, by arrival."""
+    triggered: list[OrderKey]
+    """Stop orders that were released, in order."""
+
+
+def render(result: Result | TradingResult) -> str:
     """Write a result as JSON, readable, ending in a line break."""
     return msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from wattbay.adapters.market_file.result import Result
+from wattbay.adapters.market_file.result import Ladder, Result, TradingResult
 
 ROWS_SHOWN_MAX = 200
 """Of a table; people who want more read the JSON."""
 
 
-def tables(result: Result) -> list[Table]:
+def tables(result: Result | TradingResult) -> list[Table]:
     """Return what a result says as tables for a terminal; the JSON has every row."""
+    if isinstance(result, TradingResult):
+        return _of_trading(result)
     found = "nothing trades" if result.price is None else f"price {result.price}"
     shown = [
         _table(
@@ -45,6 +47,41 @@ def tables(result: Result) -> list[Table]:
         reasons = [(str(order.id), order.reason) for order in result.rejected]
         shown.append(_table("Rejected", ("id", "reason"), reasons))
     return shown
+
+
+def _of_trading(result: TradingResult) -> list[Table]:
+    """Return what continuous trading came to; the book always, the rest where there is any."""
+    trades = [
+        (str(trade.maker), str(trade.taker), trade.price, trade.quantity) for trade in result.trades
+    ]
+    found = f"trades: {len(trades):,}" if trades else "nothing trades"
+    shown = [
+        _table(
+            f"Continuous trading: {found}", ("resting", "incoming", "#price", "#quantity"), trades
+        ),
+        _table("Bids that rest", ("#limit", "id", "#open"), _rows(result.bids)),
+        _table("Offers that rest", ("#limit", "id", "#open"), _rows(result.asks)),
+    ]
+    if result.cancelled:
+        ended = [(str(order.id), order.quantity, order.reason) for order in result.cancelled]
+        shown.append(_table("Cancelled", ("id", "#quantity", "reason"), ended))
+    if result.rejected:
+        refused = [(step.op, str(step.id), step.reason) for step in result.rejected]
+        shown.append(_table("Rejected", ("step", "id", "reason"), refused))
+    if result.triggered or result.stops:
+        stops = [(str(key), "triggered") for key in result.triggered]
+        stops += [(str(key), "waits") for key in result.stops]
+        shown.append(_table("Stops", ("id", "state"), stops))
+    return shown
+
+
+def _rows(side: Ladder) -> list[tuple[str, str, str]]:
+    """Return one side of a book as rows, each limit written once."""
+    return [
+        (limit if place == 0 else "", str(key), left)
+        for limit, orders in side
+        for place, (key, left) in enumerate(orders)
+    ]
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
