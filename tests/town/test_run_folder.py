@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def altered(street: Path, tmp_path: Path) -> Callable[..., Path]:
 
     def alter(statement: str, *values: int) -> Path:
         folder = shutil.copytree(street, tmp_path / "run")
-        with sqlite3.connect(folder / "journal.sqlite") as file:
+        with closing(sqlite3.connect(folder / "journal.sqlite")) as file, file:
             file.execute(statement, values)
         return folder
 
@@ -129,7 +130,7 @@ def test_an_altered_order_in_a_rehashed_chain_is_seen_and_the_entry_named(
     street: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(street, tmp_path / "run")
-    with sqlite3.connect(folder / "journal.sqlite") as file:
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as file, file:
         rows = file.execute("select seq, bytes from entries order by seq").fetchall()
         previous, target = bytes(32), 0
         for seq, data in rows:
