@@ -71,6 +71,13 @@ _NEW_OPTIONAL = (
     )
     - _NEW_REQUIRED
 )
+_PLAIN = frozenset({"op", "id", "party", "side", "limit", "quantity"})
+"""With these alone an order is a limit order until gate closure."""
+_KINDS = tuple(word.value for word in Kind)
+_TIMES_IN_FORCE = tuple(word.value for word in TimeInForce)
+_AMEND_OPTIONAL = frozenset({"party", "limit", "quantity"})
+_REFERENCE = frozenset({"op", "id"})
+_PARTY = frozenset({"party"})
 _OPS = '"new", "amend", "cancel", "time" or "close"'
 
 
@@ -236,16 +243,16 @@ class _Reader:
             case "amend":
                 self._amend(path, raw)
             case "cancel":
-                members = self._members(path, raw, {"op", "id"}, {"party"})
+                members = self._members(path, raw, _REFERENCE, _PARTY)
                 order, party = self._names(path, members)
                 self.steps.append(Cancel(order, party))
             case "time":
                 self._time(path, raw)
             case "close":
-                self._members(path, raw, {"op"}, set())
+                self._members(path, raw, frozenset({"op"}), frozenset())
                 self.steps.append(Close())
             case _:
-                members = self._members(path, raw, set(_NEW_REQUIRED), set(_NEW_OPTIONAL))
+                members = self._members(path, raw, _NEW_REQUIRED, _NEW_OPTIONAL)
                 if members and "op" in members and op != "new":
                     what = kind(members["op"])
                     self._faults.add((*path, "op"), f"this is {what}", f"expected {_OPS}")
@@ -253,10 +260,10 @@ class _Reader:
                     self._new(path, members)
 
     def _members(
-        self, path: Path, raw: object, required: set[str], optional: set[str]
+        self, path: Path, raw: object, required: frozenset[str], optional: frozenset[str]
     ) -> dict[str, object]:
         """Return the members of a step that are not null."""
-        members = members_of(raw, path, frozenset(required), frozenset(optional), self._faults)
+        members = members_of(raw, path, required, optional, self._faults)
         return {
             key: value for key, value in members.items() if value is not None or key in required
         }
@@ -284,7 +291,7 @@ class _Reader:
 
     def _time(self, path: Path, raw: object) -> None:
         """Read a step of time."""
-        members = self._members(path, raw, {"op", "at"}, set())
+        members = self._members(path, raw, frozenset({"op", "at"}), frozenset())
         at = self._instant(path, members, "at")
         if at is not None and at < self._now:
             self._faults.add((*path, "at"), f"{at} is before {self._now}", "time never goes back")
@@ -304,7 +311,7 @@ class _Reader:
 
     def _amend(self, path: Path, raw: object) -> None:
         """Read a change."""
-        members = self._members(path, raw, {"op", "id"}, {"party", "limit", "quantity"})
+        members = self._members(path, raw, _REFERENCE, _AMEND_OPTIONAL)
         order, party = self._names(path, members)
         limit = self._counts(path, members, ("limit",), self._terms.price_tick).get("limit")
         quantity = self._counts(path, members, ("quantity",), self._terms.quantity_tick).get(
@@ -322,12 +329,13 @@ class _Reader:
         side = side_of(members["side"], path, "side", faults) if "side" in members else None
         prices = self._counts(path, members, _NEW_PRICES, self._terms.price_tick)
         quantities = self._counts(path, members, _NEW_QUANTITIES, self._terms.quantity_tick)
-        request = self._requests.of(self._key(path, members, "request_id"))
-        terms = self._terms_of(path, members, prices | quantities)._replace(request=request)
+        terms = PLAIN
+        if not members.keys() <= _PLAIN:
+            terms = self._terms_of(path, members, prices | quantities)
         self.pools.add((terms.zone, terms.origin or terms.wants))
         counts = (*prices.values(), *quantities.values())
         if any(isinstance(count, Refusal) for count in counts):
-            self.steps.append(TurnAway("new", order, Refusal.OFF_TICK, party, request))
+            self.steps.append(TurnAway("new", order, Refusal.OFF_TICK, party, terms.request))
             return
         limit, quantity = prices.get("limit"), quantities.get("quantity")
         if side is not None and isinstance(quantity, int) and not isinstance(limit, Refusal):
@@ -352,10 +360,8 @@ class _Reader:
             what = f"this is {kind(post_only)}"
             self._faults.add((*path, "post_only"), what, "expected true or false")
         return Terms(
-            kind=Kind(self._word(path, members, "type", [word.value for word in Kind])),
-            time_in_force=TimeInForce(
-                self._word(path, members, "time_in_force", [word.value for word in TimeInForce])
-            ),
+            kind=Kind(self._word(path, members, "type", _KINDS)),
+            time_in_force=TimeInForce(self._word(path, members, "time_in_force", _TIMES_IN_FORCE)),
             stop=count("stop"),
             protection=count("protection"),
             min_quantity=count("min_quantity") or 0,
@@ -366,9 +372,12 @@ class _Reader:
             zone=self._zones.of(zone) if self._has_matrix else 0,
             origin=self._category(path, members, "origin"),
             wants=self._category(path, members, "wants"),
+            request=self._requests.of(self._key(path, members, "request_id")),
         )
 
-    def _word(self, path: Path, members: dict[str, object], name: str, words: list[str]) -> str:
+    def _word(
+        self, path: Path, members: dict[str, object], name: str, words: tuple[str, ...]
+    ) -> str:
         """Read one of a few words; the first where it is not given, or is none of them."""
         raw = members.get(name, words[0])
         if isinstance(raw, str) and raw in words:
