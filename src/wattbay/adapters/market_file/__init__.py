@@ -5,7 +5,15 @@ The document is described in `docs/reference/market-file.md`.
 
 from wattbay.adapters.market_file.clearing import clear_document
 from wattbay.adapters.market_file.command import clear_file
-from wattbay.adapters.market_file.result import Result, TradingResult, render
+from wattbay.adapters.market_file.result import Result, TradingResult, TruthfulResult, render
 from wattbay.adapters.market_file.tables import tables
 
-__all__ = ["Result", "TradingResult", "clear_document", "clear_file", "render", "tables"]
+__all__ = [
+    "Result",
+    "TradingResult",
+    "TruthfulResult",
+    "clear_document",
+    "clear_file",
+    "render",
+    "tables",
+]

@@ -1,4 +1,4 @@
-"""From a market file to its result, through the auction or the order book of the core."""
+"""From a market file to its result, through whatever rule it is for."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from collections.abc import Sequence
 
 from wattbay.adapters.market_file.document import Document, Order, read
 from wattbay.adapters.market_file.exact import plain, times
-from wattbay.adapters.market_file.result import Rejection, Result, Surplus, Trade, TradingResult
+from wattbay.adapters.market_file.result import (
+    Rejection,
+    Result,
+    Surplus,
+    Trade,
+    TradingResult,
+    TruthfulResult,
+)
 from wattbay.adapters.market_file.source import Doubled, Faults, kind, parse
 from wattbay.adapters.market_file.steps import read_steps
 from wattbay.adapters.market_file.trading import trade
+from wattbay.adapters.market_file.truthful import clear_truthful, read_truthful
 from wattbay.core.facts import Side
 from wattbay.core.market.auction import Clearing, Orders, clear
 
 CALL_AUCTION = "call_auction"
 CONTINUOUS = "continuous"
-_LATER_MECHANISMS = frozenset({"block_auction", "truthful"})
+TRUTHFUL = "truthful"
+_MECHANISMS = (CALL_AUCTION, CONTINUOUS, TRUTHFUL)
+_LATER_MECHANISMS = frozenset({"block_auction"})
 
 
-def clear_document(text: bytes | str) -> Result | TradingResult:
+def clear_document(text: bytes | str) -> Result | TruthfulResult | TradingResult:
     """Clear a market file.
 
     Raises
@@ -30,8 +40,11 @@ def clear_document(text: bytes | str) -> Result | TradingResult:
     faults = Faults()
     raw = parse(text, faults)
     faults.raise_any()
-    if _mechanism(raw, faults) == CONTINUOUS:
+    mechanism = _mechanism(raw, faults)
+    if mechanism == CONTINUOUS:
         return trade(read_steps(raw, faults))
+    if mechanism == TRUTHFUL:
+        return clear_truthful(read_truthful(raw, faults))
     document = read(raw, faults)
     buys = [order for order in document.orders if order.side is Side.BUY]
     sells = [order for order in document.orders if order.side is Side.SELL]
@@ -48,12 +61,14 @@ def _mechanism(raw: object, faults: Faults) -> str:
     if isinstance(raw, Doubled) and "mechanism" in raw.keys:
         faults.add(("mechanism",), "the key comes more than once")
         faults.raise_any()
-    if mechanism not in (CALL_AUCTION, CONTINUOUS):
-        remedy = f'supported: "{CALL_AUCTION}", "{CONTINUOUS}"'
-        faults.add(("mechanism",), f"{kind(mechanism)} is not supported", remedy)
+    for known in _MECHANISMS:
+        if mechanism == known:
+            return known
+    remedy = "supported: " + ", ".join(f'"{known}"' for known in _MECHANISMS)
+    faults.add(("mechanism",), f"{kind(mechanism)} is not supported", remedy)
     if isinstance(mechanism, str) and mechanism in _LATER_MECHANISMS:
         faults.raise_any()
-    return CONTINUOUS if mechanism == CONTINUOUS else CALL_AUCTION
+    return CALL_AUCTION
 
 
 def _columns(orders: Sequence[Order]) -> Orders:

@@ -50,6 +50,7 @@ class Order(NamedTuple):
     side: Side
     limit: int | None
     quantity: int
+    party: OrderKey | None = None
 
 
 class Document(NamedTuple):
@@ -74,15 +75,7 @@ def read(raw: object, faults: Faults) -> Document:
     top = members_of(raw, (), _TOP_REQUIRED, _TOP_OPTIONAL, faults)
     price_tick, quantity_tick = ticks_of(top.get("ticks", {}), faults)
     rules, terms = _rules(top.get("rules", {}), price_tick, quantity_tick, faults)
-    intake = _Intake(terms, faults)
-    orders = top.get("orders", [])
-    if not isinstance(orders, list):
-        faults.add(("orders",), f"this is {kind(orders)}", "expected a list")
-    elif len(orders) > ORDERS_MAX:
-        faults.add(("orders",), f"{len(orders)} orders", f"at most {ORDERS_MAX}")
-    else:
-        for place, order in enumerate(orders):
-            intake.take(("orders", place), order)
+    intake = take_orders(top.get("orders", []), terms, faults)
     faults.raise_any()
     return Document(
         price_tick or ONE, quantity_tick or ONE, rules, intake.accepted, intake.rejected
@@ -108,7 +101,20 @@ def _rules(
     return rules, terms
 
 
-class _Intake:
+def take_orders(orders: object, terms: Bounds, faults: Faults) -> Intake:
+    """Take the orders of a document, one by one."""
+    intake = Intake(terms, faults)
+    if not isinstance(orders, list):
+        faults.add(("orders",), f"this is {kind(orders)}", "expected a list")
+    elif len(orders) > ORDERS_MAX:
+        faults.add(("orders",), f"{len(orders)} orders", f"at most {ORDERS_MAX}")
+    else:
+        for place, order in enumerate(orders):
+            intake.take(("orders", place), order)
+    return intake
+
+
+class Intake:
     """Takes orders one by one, in order of arrival."""
 
     def __init__(self, terms: Bounds, faults: Faults) -> None:
@@ -123,9 +129,10 @@ class _Intake:
         """Accept an order, or keep why it is refused; a malformed one is a fault."""
         faults = self._faults
         members = members_of(raw, path, _ORDER_REQUIRED, _ORDER_OPTIONAL, faults)
-        for name in ("party", "zone"):
-            if members.get(name) is not None:
-                key_of(members[name], path, name, faults)
+        party, _ = (
+            key_of(members[name], path, name, faults) if members.get(name) is not None else None
+            for name in ("party", "zone")
+        )
         key = key_of(members["id"], path, "id", faults) if "id" in members else None
         side = side_of(members["side"], path, "side", faults) if "side" in members else None
         limit: int | Refusal | None = None
@@ -148,4 +155,4 @@ class _Intake:
             self.rejected.append((key, Refusal.DUPLICATE_ID))
         else:
             self._living.add(str(key))
-            self.accepted.append(Order(key, side, limit, quantity))
+            self.accepted.append(Order(key, side, limit, quantity, party))

@@ -51,6 +51,36 @@ class Result(Struct, frozen=True):
     rejected: list[Rejection]
 
 
+class HalfMarket(Struct, frozen=True):
+    """One of the two markets into which MUDA divides traders by lot."""
+
+    orders: list[OrderKey]
+    """Those in it, by arrival."""
+    price: str | None
+    """What it trades at, found in the other one; None where the other one has no price."""
+    volume: str
+
+
+class TruthfulResult(Struct, frozen=True):
+    """The result of a truthful auction. Its fields are the keys of the JSON, in this order."""
+
+    price: str | None
+    """What all who trade pay and get a unit; None where that is no single price."""
+    buy_price: str | None
+    """What every buyer pays a unit; None where nothing trades, or halves at two prices."""
+    sell_price: str | None
+    """What every seller gets a unit; None where nothing trades, or halves at two prices."""
+    volume: str
+    fills: dict[str, str]
+    order_price: dict[str, str]
+    trades: list[Trade]
+    market_keeps: str
+    surplus: Surplus
+    halves: list[HalfMarket]
+    """The two markets of MUDA; empty under Huang's rule."""
+    rejected: list[Rejection]
+
+
 class Meeting(Struct, frozen=True):
     """Two orders trade, in continuous trading. Numbers are plain decimals."""
 
@@ -96,6 +126,6 @@ class TradingResult(Struct, frozen=True):
     """Stop orders that were released, in order."""
 
 
-def render(result: Result | TradingResult) -> str:
+def render(result: Result | TruthfulResult | TradingResult) -> str:
     """Write a result as JSON, readable, ending in a line break."""
     return msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"

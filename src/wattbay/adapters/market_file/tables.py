@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from wattbay.adapters.market_file.result import Ladder, Result, TradingResult
+from wattbay.adapters.market_file.result import Ladder, Result, TradingResult, TruthfulResult
 
 ROWS_SHOWN_MAX = 200
 """Of a table; people who want more read the JSON."""
 
 
-def tables(result: Result | TradingResult) -> list[Table]:
+def tables(result: Result | TruthfulResult | TradingResult) -> list[Table]:
     """Return what a result says as tables for a terminal; the JSON has every row."""
     if isinstance(result, TradingResult):
         return _of_trading(result)
-    found = "nothing trades" if result.price is None else f"price {result.price}"
+    title, prices = _heading(result)
     shown = [
         _table(
-            f"Call auction: {found}",
+            title,
             ("", "#amount"),
             [
+                *prices,
                 ("volume", result.volume),
                 ("surplus of buyers", result.surplus.buyers),
                 ("surplus of sellers", result.surplus.sellers),
@@ -47,6 +48,19 @@ def tables(result: Result | TradingResult) -> list[Table]:
         reasons = [(str(order.id), order.reason) for order in result.rejected]
         shown.append(_table("Rejected", ("id", "reason"), reasons))
     return shown
+
+
+def _heading(result: Result | TruthfulResult) -> tuple[str, list[tuple[str, str]]]:
+    """Say which auction it was and at what price; rows where that is more than one."""
+    if isinstance(result, Result):
+        found = "nothing trades" if result.price is None else f"price {result.price}"
+        return f"Call auction: {found}", []
+    if not result.trades:
+        return "Truthful auction: nothing trades", []
+    pays = dict.fromkeys(trade.buy_price for trade in result.trades)
+    gets = dict.fromkeys(trade.sell_price for trade in result.trades)
+    prices = [("buyers pay", " or ".join(pays)), ("sellers get", " or ".join(gets))]
+    return "Truthful auction", prices
 
 
 def _of_trading(result: TradingResult) -> list[Table]:
