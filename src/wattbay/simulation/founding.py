@@ -9,6 +9,7 @@ from wattbay.core.commands import (
     DefineProduct,
     DefineProfile,
     DefineTariff,
+    DepositMoney,
     ListDeliveries,
     OpenCommunity,
     RegisterParty,
@@ -70,6 +71,11 @@ def founding(scenario: Scenario, meters: Sequence[Meter]) -> list[Command]:
             yearly_export_wh=home.yearly_export_wh,
         )
         found.append(RegisterPod(facts=facts, meter=meter))
+    parties = {home.pod: home.party for home in scenario.homes}
+    found += [
+        DepositMoney(pod=pod, party=parties[pod], amount_nano=amount_nano)
+        for pod, amount_nano in scenario.deposits
+    ]
     return found
 
 

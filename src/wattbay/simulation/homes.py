@@ -10,8 +10,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
+from wattbay.core.facts import Funding
 from wattbay.errors import Fault
 from wattbay.ids import MeterId, PartyId, PodId, ProfileId, TariffId, ZoneId, is_id
+from wattbay.periods import Instant
 from wattbay.simulation.scenario_facts import Battery, Home
 from wattbay.units import share
 
@@ -119,7 +121,7 @@ class Draw:
 
 
 class Choice(NamedTuple):
-    """What a file sets for one home instead of drawing it; None leaves it to the draw."""
+    """What a file sets for one home; None leaves it to the draw, or to what is said of all."""
 
     zone: str | None = None
     supplier: str | None = None
@@ -127,6 +129,10 @@ class Choice(NamedTuple):
     strategy: str | None = None
     buy_limit: int | None = None
     sell_limit: int | None = None
+    funding: Funding | None = None
+    deposit_nano: int | None = None
+    tax_from: Instant | None = None
+    """Since when what it sells bears tax."""
 
 
 def pod_ids(homes: Sequence[str], count: int) -> list[tuple[PodId, int, int]]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wattbay.core.facts import Party, Product, Role
+from wattbay.core.facts import Party, Product
 from wattbay.errors import ConfigError, Fault
-from wattbay.ids import PartyId, ProfileId
+from wattbay.ids import ProfileId
 from wattbay.periods import WEEK, Period
-from wattbay.simulation import scenario_file, scenario_parts, scenario_series
+from wattbay.simulation import scenario_file, scenario_homes, scenario_parts, scenario_series
 from wattbay.simulation.homes import draw_homes, home_party, pod_ids
 from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Scenario
 from wattbay.simulation.scenario_file import Table
@@ -130,9 +130,9 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
     rows = scenario_series.read_home_rows(files, homes)
     names = [row.home for row in rows]
     file_seed = root.integer("seed", most=SEED_MAX)
-    draw = scenario_parts.read_draw(homes, file_seed if seed is None else seed, market)
-    choices = scenario_parts.read_choices(homes, names, market)
-    credit_nano = homes.cents("credit_limit_cents")
+    draw = scenario_homes.read_draw(homes, file_seed if seed is None else seed, market)
+    payment = scenario_homes.read_payment(homes, calendar)
+    choices = scenario_homes.read_choices(homes, names, market, payment, calendar)
     battery = scenario_parts.read_battery(root.table("battery"))
     faults = scenario_parts.read_faults(root.table("faults"), calendar, names, all_days)
     profiles = scenario_series.read_profile_file(files, isp_us)
@@ -170,8 +170,9 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         profiles=profiles,
         product=market.product,
         runs=market.runs,
-        parties=(*others, *_home_parties(made, credit_nano)),
+        parties=(*others, *scenario_homes.home_parties(made, payment, choices)),
         homes=made,
+        deposits=scenario_homes.deposits(made, payment, choices),
         faults=scenario_parts.cut_faults(faults, [home.pod for home in made], span),
         series=series,
         order_lead_us=order_lead_us,
@@ -217,15 +218,3 @@ def _check_names(root: Table, names: Sequence[str], count: int, others: Sequence
         if party.party in parties:
             what = f"{party.party} is the party of a home already"
             root.fault("supplier", what, "another identifier")
-
-
-def _home_parties(homes: Sequence[Home], credit_limit_nano: int) -> list[Party]:
-    """Return the parties of homes: who has panels or a battery also injects."""
-    return [
-        Party(
-            party=PartyId(home.party),
-            roles=(Role.PROSUMER if home.pv_kwp > 0 or home.battery else Role.CONSUMER,),
-            credit_limit_nano=credit_limit_nano,
-        )
-        for home in homes
-    ]

@@ -105,6 +105,8 @@ class Scenario:
     parties: tuple[Party, ...]
     """All of them: operators, suppliers, balance responsible parties, then the homes'."""
     homes: tuple[Home, ...]
+    deposits: tuple[tuple[PodId, int], ...]
+    """What is paid in for prepaid homes when the community is founded. [nano-currency]"""
     faults: FaultPlan
     series: Series
     order_lead_us: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -26,14 +25,16 @@ from wattbay.core.facts import (
 from wattbay.core.registry import RUNS_MAX
 from wattbay.ids import CommunityId, PartyId, PodId, ProductId, RunName, TariffId, ZoneId
 from wattbay.periods import HOUR, MINUTE, Calendar, Instant, Period
-from wattbay.simulation.homes import BatteryTerms, Choice, Draw
-from wattbay.simulation.scenario_facts import STRATEGIES, FaultPlan
+from wattbay.simulation.homes import BatteryTerms
+from wattbay.simulation.scenario_facts import FaultPlan
 from wattbay.simulation.scenario_file import Table
 from wattbay.units import PPM, SAFE_INTEGER_MAX
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 DAYS_MAX = 3660
 """Ten years of local days."""
+EXPORT_LEAST = -(10**9)
+"""No supplier charges more for surplus. [nano-currency per Wh]"""
 
 
 class Head(NamedTuple):
@@ -202,13 +203,15 @@ def _tariff(name: str, table: Table, zones: Collection[str], calendar: Calendar)
         if taxes and since is not None and at <= taxes[-1].since:
             tax.fault("since", f"{since} is not after the tax before", "earliest first")
         taxes.append(TaxRate(since=at, ppm=ppm))
+    # A negative export price is what the supplier charges for surplus.
+    export = table.price("export_cents_per_kwh", least=EXPORT_LEAST)
     return Tariff(
         tariff=TariffId(name),
         energy=table.price("energy_cents_per_kwh"),
         network_regional=table.price("network_regional_cents_per_kwh"),
         network_local=tuple(local),
         levy=table.price("levy_cents_per_kwh"),
-        export=table.price("export_cents_per_kwh"),
+        export=export,
         service=table.price("service_cents_per_kwh", 0),
         standing_nano_per_day=table.cents("standing_cents_per_day", 0),
         tax=tuple(taxes),
@@ -336,89 +339,6 @@ def read_battery(table: Table) -> BatteryTerms:
         reserve=table.number("reserve_share", 0.0, least=0, most=1),
         start=table.number("start_share", 0.5, least=0, most=1),
     )
-
-
-def read_draw(table: Table, seed: int, market: Market) -> Draw:
-    """Read what ``[homes]`` says is drawn by seed."""
-    product = market.product
-    limits: list[tuple[int, int]] = []
-    for side in ("buy", "sell"):
-        keys = [f"{side}_limit_{end}_cents_per_kwh" for end in ("min", "max")]
-        bounds = [_limit(table, key, product) for key in keys]
-        if bounds[0] > bounds[1]:
-            table.fault(keys[1], "the largest limit is below the smallest", "swap them")
-            bounds.reverse()
-        limits.append((bounds[0], bounds[1]))
-    return Draw(
-        seed=seed,
-        zones=_shares(table, "zones", market.zones),
-        suppliers=_shares(table, "suppliers", list(market.brps)),
-        tariffs=_shares(table, "tariffs", market.tariff_names),
-        strategies=_shares(table, "strategies", STRATEGIES),
-        buy_limits=limits[0],
-        sell_limits=limits[1],
-        tick=product.price_tick,
-    )
-
-
-def _limit(table: Table, key: str, product: Product) -> int:
-    """Read a limit: a price of the product, on its tick."""
-    limit = table.price(key, least=-(10**9), tick=product.price_tick)
-    if key in table and not product.price_min <= limit <= product.price_max:
-        table.fault(key, "outside the prices of the product", "between its min and max")
-    return limit
-
-
-def _shares(table: Table, name: str, options: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """Read a table of shares; where it is absent, all options have the same."""
-    if name not in table:
-        table.known(name)
-        return tuple((option, 1) for option in options)
-    inner = table.table(name)
-    found: list[tuple[str, int]] = []
-    for option in inner.names():
-        if option in options:
-            found.append((option, inner.integer(option, most=PPM)))
-        else:
-            near = difflib.get_close_matches(option, options, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"one of {', '.join(options)}"
-            inner.fault(option, f"{inner.key(option)}: {option} is unknown", remedy)
-    if not any(weight for _, weight in found):
-        table.fault(name, f"{table.key(name)} gives nobody a share", "one number above 0")
-        return tuple((option, 1) for option in options)
-    return tuple(found)
-
-
-def read_choices(table: Table, homes: Collection[str], market: Market) -> dict[str, Choice]:
-    """Read ``[[homes.set]]``: what is set for a home instead of drawn."""
-    choices: dict[str, Choice] = {}
-    for row in table.tables("set"):
-        home = row.choice("home", sorted(homes)) if homes else row.text("home")
-        if home in choices:
-            row.fault("home", f"{home} is set twice", "one table a home")
-        picked: dict[str, str | None] = {}
-        for key, options in (
-            ("zone", market.zones),
-            ("supplier", list(market.brps)),
-            ("tariff", market.tariff_names),
-            ("strategy", STRATEGIES),
-        ):
-            picked[key] = row.choice(key, options) if key in row else None
-            row.known(key)
-        limits: dict[str, int | None] = {}
-        for side in ("buy_limit", "sell_limit"):
-            key = f"{side}_cents_per_kwh"
-            limits[side] = _limit(row, key, market.product) if key in row else None
-            row.known(key)
-        choices[home] = Choice(
-            picked["zone"],
-            picked["supplier"],
-            picked["tariff"],
-            picked["strategy"],
-            limits["buy_limit"],
-            limits["sell_limit"],
-        )
-    return choices
 
 
 def read_faults(

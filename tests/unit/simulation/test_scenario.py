@@ -10,10 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from wattbay.core.facts import Role
-from wattbay.ids import is_id
+from wattbay.core.facts import Funding, Role
+from wattbay.ids import PodId, is_id
 from wattbay.periods import DAY, HOUR, WEEK, Instant, instant
-from wattbay.simulation.scenario import PACKAGED, load_scenario, scenarios
+from wattbay.simulation.baseline import stored_price
+from wattbay.simulation.homes import home_party
+from wattbay.simulation.scenario import PACKAGED, Scenario, load_scenario, scenarios
 
 NAMES = ("fontana-week", "london-dst", "london-week", "london-year", "street")
 
@@ -170,6 +172,75 @@ def test_home_that_is_set_is_not_drawn(tmp_path: Path) -> None:
     assert home.buy_limit == load_scenario("street").homes[2].buy_limit
     others = [one for one in load_scenario(tmp_path).homes if one.pod != "h06"]
     assert others == [one for one in load_scenario("street").homes if one.pod != "h06"]
+
+
+def street_with(folder: Path, *changes: tuple[str, str], pods: int | None = None) -> Scenario:
+    """Load the street with some of its text replaced."""
+    text = (PACKAGED / "street.toml").read_text(encoding="utf-8")
+    text = text.replace('"data/', f'"{PACKAGED.as_posix()}/data/')
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    (folder / "scenario.toml").write_text(text, encoding="utf-8")
+    return load_scenario(folder, pods=pods)
+
+
+def test_homes_of_packaged_scenarios_are_post_paid_and_their_sales_untaxed() -> None:
+    for name in NAMES:
+        scenario = load_scenario(name, days=1)
+        assert scenario.deposits == ()
+        assert {party.funding for party in scenario.parties} == {Funding.CREDIT_LIMIT}
+        assert {party.tax_from for party in scenario.parties} == {None}
+
+
+def test_prepaid_homes_have_a_deposit_and_no_credit(tmp_path: Path) -> None:
+    told = '[[homes.set]]\nhome = "h03"\nfunding = "prepaid"\ndeposit_cents = 2.5\n'
+    more = '[[homes.set]]\nhome = "h06"\nfunding = "prepaid"\n'
+    none = '[[homes.set]]\nhome = "h08"\nfunding = "prepaid"\ndeposit_cents = 0\n'
+    scenario = street_with(
+        tmp_path,
+        ("credit_limit_cents = 500_000", "credit_limit_cents = 500_000\ndeposit_cents = 1_000"),
+        ("[battery]", f"{told}{more}{none}[battery]"),
+    )
+    assert scenario.deposits == (("h03", 25_000_000), ("h06", 10_000_000_000))
+    parties = {party.party: party for party in scenario.parties}
+    for pod in ("h03", "h06", "h08"):
+        party = parties[home_party(PodId(pod))]
+        assert (party.funding, party.credit_limit_nano) == (Funding.PREPAID, 0)
+    assert parties[home_party(PodId("h01"))].funding is Funding.CREDIT_LIMIT
+    assert scenario.homes == load_scenario("street").homes
+
+
+def test_copies_pay_as_is_said_of_all_and_not_as_is_set_for_the_original(tmp_path: Path) -> None:
+    scenario = street_with(
+        tmp_path,
+        ("= 500_000", '= 500_000\nfunding = "prepaid"\ndeposit_cents = 1'),
+        ("[battery]", '[[homes.set]]\nhome = "h01"\nfunding = "credit_limit"\n[battery]'),
+        pods=7,
+    )
+    assert [pod for pod, _ in scenario.deposits] == ["h03", "h06", "h07", "h08", "h11", "h01-2"]
+    first, copy = scenario.parties[-7], scenario.parties[-1]
+    assert (first.funding, copy.funding) == (Funding.CREDIT_LIMIT, Funding.PREPAID)
+    assert first.credit_limit_nano == 5_000_000_000_000
+
+
+def test_sales_are_taxed_from_a_local_midnight_on(tmp_path: Path) -> None:
+    scenario = street_with(
+        tmp_path,
+        ("= 500_000", "= 500_000\nsales_taxed_since = 2013-06-15"),
+        ("[battery]", '[[homes.set]]\nhome = "h06"\nsales_taxed_since = 2013-06-14\n[battery]'),
+    )
+    taxed = {party.party: party.tax_from for party in scenario.parties if party.tax_from}
+    assert len(taxed) == 6
+    assert taxed.pop(home_party(PodId("h06"))) == instant("2013-06-14T00:00+01:00")
+    assert set(taxed.values()) == {instant("2013-06-15T00:00+01:00")}
+
+
+def test_export_price_may_be_negative_and_the_pool_price_falls_with_it(tmp_path: Path) -> None:
+    scenario = street_with(tmp_path, ("h = 4.640", "h = -8.640"))
+    (tariff,) = scenario.tariffs
+    assert tariff.export == -86_400
+    assert stored_price(scenario) == -8_200
 
 
 def test_strategies_and_zones_are_allotted_in_exact_shares() -> None:

@@ -61,6 +61,7 @@ def test_street_as_packaged_has_no_faults(tmp_path: Path) -> None:
         ("levy_cents_per_kwh = 2.000", "levy_cents_per_kwh = 2.00001", "is too fine"),
         ("levy_cents_per_kwh = 2.000", "levy_cents_per_kwh = -2", "is out of range (at least 0)"),
         ("levy_cents_per_kwh = 2.000", "levy_cents_per_kwh = nan", "is no number"),
+        ("export_cents_per_kwh = 4.640", "export_cents_per_kwh = -1e6", "(at least -100000)"),
         ("ppm = 50_000", "ppm = 5_000_000", "is out of range"),
         ('to = "north", cents_per_kwh = 2.275', 'to = "nort", cents_per_kwh = 2.275', "north?"),
         ("closes_before_minutes = 60", "closes_before_minutes = 2000", "open after they close"),
@@ -77,6 +78,10 @@ def test_street_as_packaged_has_no_faults(tmp_path: Path) -> None:
         ('deviations = "pooled"', 'deviations = "single"', "need single_price_cents_per_kwh"),
         ("after_hours = 36", "after_hours = 3", "run final is not after the one before"),
         ('name = "r1"', 'name = "initial"', "run initial is there twice"),
+        ("500_000", '500_000\nfunding = "prepayed"', "did you mean prepaid?"),
+        ("500_000", "500_000\ndeposit_cents = 1", "no home is prepaid"),
+        ("500_000", '500_000\nfunding = "prepaid"\ndeposit_cents = -1', "is out of range"),
+        ("500_000", "500_000\nsales_taxed_since = 2013", "(must be a date such as 2013-06-10)"),
         ('"h11"]', '"h99"]', "home h99 is unknown (did you mean h59?)"),
         ('"h11"]', '"h01"]', "home h01 is there twice"),
         ("sell_limit_min_cents_per_kwh = 4.300", "sell_limit_min_cents_per_kwh = 8.3", "swap"),
@@ -210,6 +215,14 @@ def test_home_that_is_set_is_checked_as_what_is_drawn(tmp_path: Path) -> None:
         f"bad.toml:{line + 2}: homes.set[0].zone = 'east' is unknown (one of north, south)",
         f"bad.toml:{line + 3}: outside the prices of the product (between its min and max)",
     ]
+
+
+def test_deposit_of_a_home_that_is_not_prepaid_is_refused(tmp_path: Path) -> None:
+    paid = '[[homes.set]]\nhome = "h01"\ndeposit_cents = 100\n'
+    also = '[[homes.set]]\nhome = "h03"\nfunding = "prepaid"\ndeposit_cents = 100\n'
+    faults = faults_of(tmp_path, ("[battery]", f"{paid}\n{also}\n[battery]"))
+    line = line_of("[battery]")
+    assert faults == [f'bad.toml:{line + 2}: h01 is not prepaid (write funding = "prepaid")']
 
 
 def test_copy_that_would_be_named_as_another_home_is_refused(tmp_path: Path) -> None:

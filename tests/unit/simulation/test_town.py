@@ -16,7 +16,7 @@ from wattbay.core.commands import (
     RegisterPod,
     SubmitReading,
 )
-from wattbay.core.events import EnergyMetered, Rejected, StatementIssued
+from wattbay.core.events import EnergyMetered, MoneyDeposited, Rejected, StatementIssued
 from wattbay.errors import InvariantBroken
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.codec import Entry
@@ -314,3 +314,17 @@ def test_community_is_founded_in_an_order_that_can_be_decided() -> None:
     pods = [entry for entry in heard.entries if isinstance(entry.command, RegisterPod)]
     assert len(pods) == 6
     assert {entry.at for entry in pods} == {founded_at(a_street())}
+
+
+def test_deposits_are_paid_in_at_the_founding_once_their_pods_are_connected() -> None:
+    scenario = a_street()
+    pod, other = scenario.homes[1].pod, scenario.homes[0].pod
+    heard = history(replace(scenario, deposits=((pod, 25_000_000), (other, 1))))
+    paid = [
+        (entry.at, event.pod, event.party, event.amount_nano)
+        for entry in heard.entries
+        for event in entry.events
+        if isinstance(event, MoneyDeposited)
+    ]
+    at = founded_at(scenario)
+    assert paid == [(at, pod, f"party-{pod}", 25_000_000), (at, other, f"party-{other}", 1)]
