@@ -138,7 +138,9 @@ def clear(
     ] = None,
     pretty: Annotated[bool, typer.Option("--pretty", help="Tables for people.")] = False,
 ) -> None:
-    """Clear one market file with the very code of the live market.
+    """Clear one market file: one document in, one result out.
+
+    A `call_auction` is cleared by the very code that simulated communities trade with.
 
     Exit status 0: cleared; orders that the market refuses are under `rejected`.
     Exit status 2: the document is malformed; every fault is listed.

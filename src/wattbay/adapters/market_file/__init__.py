@@ -1,4 +1,4 @@
-"""The market file: one JSON document in, one result out, by the very code of the live market.
+"""The market file: one JSON document in, one result out; auctions by the code that communities use.
 
 The document is described in `docs/reference/market-file.md`.
 """
