@@ -336,12 +336,9 @@ class Market(RuleBasedStateMachine):
 
     @rule(pod=places, coefficient=st.sampled_from([-1, 1, 3]), bound=periods, delivery=places)
     def bound(self, pod: int, coefficient: int, bound: int, delivery: int) -> None:
-        limit = NetworkLimit(
-            delivery=self.tradable(delivery),
-            terms=(LimitTerm(pod=self.pod(pod), coefficient=coefficient),),
-            bound_wh=bound * 100,
-            reason="cable",
-        )
+        since, term = self.tradable(delivery), LimitTerm(pod=self.pod(pod), coefficient=coefficient)
+        until, most = Instant(since + 1), bound * 100
+        limit = NetworkLimit(since=since, until=until, terms=(term,), bound_wh=most, reason="cable")
         self.play.submit(c.SubmitLimit(operator=DSO, limit=limit))
 
     @rule(place=places)

@@ -174,7 +174,7 @@ class CurtailOrder(Message, kw_only=True):
 
 
 class SubmitLimit(Message, kw_only=True):
-    """Let the grid operator bound what an auction may trade."""
+    """Let the grid operator bound what the auctions of a span may trade."""
 
     operator: PartyId
     limit: NetworkLimit

@@ -224,7 +224,7 @@ class OrderCurtailed(Message, kw_only=True):
 
 
 class LimitSubmitted(Message, kw_only=True):
-    """A network limit binds the auction of a delivery."""
+    """A network limit binds the auctions of the deliveries in its span."""
 
     limit: NetworkLimit
 

@@ -22,7 +22,7 @@ from wattbay.core.events import Event, Reason, ReceiptIssued
 from wattbay.core.facts import Role
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import orders, session
+from wattbay.core.market import network, orders, session
 from wattbay.core.market.orders import Book, Market
 from wattbay.core.meters import Metering
 from wattbay.core.registry import Registry
@@ -112,7 +112,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
         case c.CurtailOrder():
             return orders.curtail(known, market, command)
         case c.SubmitLimit():
-            return orders.limit(known, market, command)
+            return network.submit(known, market, command)
         case c.CancelTrade():
             return dl.cancel_trade(known, state.deliveries, command, at)
         case c.ActivateEnergy():
@@ -227,6 +227,7 @@ def _auction_cleared(state: State, event: e.AuctionCleared) -> None:
     if state.market.books[event.product][event.delivery].clears_at is not None:
         flow.cleared(state.agenda, event.delivery)
     orders.cleared(state.market, state.ledger, event.product, event.delivery)
+    network.drop_passed(state.registry, state.market, event.product, event.delivery)
 
 
 def _period_settled(state: State, event: e.PeriodSettled) -> None:
@@ -253,9 +254,7 @@ def _order_curtailed(state: State, event: e.OrderCurtailed) -> None:
 
 
 def _limit_submitted(state: State, event: e.LimitSubmitted) -> None:
-    for books in state.market.books.values():
-        if event.limit.delivery in books:
-            books[event.limit.delivery].limits.append(event.limit)
+    network.submitted(state.market, event)
 
 
 def _meter_exchanged(state: State, event: e.MeterExchanged) -> None:

@@ -234,19 +234,25 @@ class Product(Record, kw_only=True):
 
 
 class LimitTerm(Record, kw_only=True):
-    """The integer coefficient of one pod in a network limit."""
+    """The integer coefficient of one pod or zone in a network limit; it names one of the two.
 
-    pod: PodId
+    That of a zone holds for each pod that is in it at the delivery, unless the pod has its own.
+    """
+
     coefficient: int
+    pod: PodId | None = None
+    zone: ZoneId | None = None
 
 
 class NetworkLimit(Record, kw_only=True):
     """A linear constraint on traded net injections: sum of coefficient x (sold - bought).
 
     The sum must be at most `bound_wh`; for the other direction the coefficients are negative.
+    It binds the auctions of all deliveries that start in [`since`, `until`).
     """
 
-    delivery: Instant
+    since: Instant
+    until: Instant
     terms: tuple[LimitTerm, ...]
     bound_wh: int
     reason: str

@@ -14,7 +14,6 @@ from wattbay.core.registry import Registry, facts_at, facts_then, has_role, refu
 from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.periods import Instant
 
-LIMITS_PER_DELIVERY_MAX = 1_000
 ORDERS_PER_DELIVERY_MAX = 1_000_000
 
 
@@ -38,15 +37,16 @@ class Book(Struct):
     """By place in time."""
     open_orders: dict[PodId, int] = field(default_factory=dict)
     """How many stand of each pod."""
-    limits: list[NetworkLimit] = field(default_factory=list)
     clears_at: Instant | None = None
     """Once its gate is closed and the network is checked."""
 
 
-class Market(Struct):
-    """Books, and the next numbers."""
+class Market(Struct, omit_defaults=True):
+    """Books, the limits of the network, and the next numbers."""
 
     books: dict[ProductId, dict[Instant, Book]] = field(default_factory=dict)
+    limits: list[NetworkLimit] = field(default_factory=list)
+    """As submitted, until their spans have passed; where there are none, a snapshot has none."""
     next_order: int = 1
     next_trade: int = 1
 
@@ -231,23 +231,6 @@ def curtail(registry: Registry, market: Market, command: c.CurtailOrder) -> list
             reason=command.reason,
         )
     ]
-
-
-def limit(registry: Registry, market: Market, command: c.SubmitLimit) -> list[e.Event]:
-    """Let a network limit bind the auctions of a delivery that are not cleared."""
-    if not has_role(registry, command.operator, Role.GRID_OPERATOR):
-        return refuse(Reason.NOT_ALLOWED, "only the grid operator sets limits")
-    bound = command.limit
-    books = [books[bound.delivery] for books in market.books.values() if bound.delivery in books]
-    if not books:
-        return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery waits for its auction")
-    if any(len(book.limits) >= LIMITS_PER_DELIVERY_MAX for book in books):
-        return refuse(Reason.TOO_MANY, f"{LIMITS_PER_DELIVERY_MAX} limits are the most")
-    if bound.bound_wh < 0:
-        return refuse(Reason.BAD_VALUE, "a bound below zero could not be kept by trading nothing")
-    if any(term.pod not in registry.pods for term in bound.terms):
-        return refuse(Reason.UNKNOWN_POD, "a limit names registered pods")
-    return [e.LimitSubmitted(limit=bound)]
 
 
 # --- changes ---------------------------------------------------------------------------------

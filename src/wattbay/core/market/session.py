@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.events import Reason
-from wattbay.core.facts import NetworkLimit, Product, Side
-from wattbay.core.market.auction import Clearing, Orders, Rules, clear
-from wattbay.core.market.orders import Book, Market, Order, short_price
+from wattbay.core.facts import Product
+from wattbay.core.market.auction import Clearing
+from wattbay.core.market.network import clear_within
+from wattbay.core.market.orders import Market, Order, short_price
 from wattbay.core.market.product import check_ends, gate_closes
 from wattbay.core.registry import Registry, facts_then, refuse
 from wattbay.ids import TradeId
@@ -48,34 +49,19 @@ def clear_auction(
 def clear_book(
     registry: Registry, market: Market, product: Product, delivery: Instant
 ) -> list[e.Event]:
-    """Clear all that stands for a delivery.
-
-    Where the result would breach a network limit, the order placed last among those that worsen
-    the breach is taken out and the auction is held again (last on, first off), until no limit is
-    breached. Without orders none is.
-    """
-    book = market.books[product.product][delivery]
-    orders = list(book.orders.values())
-    curtailed: list[e.Event] = []
-    while True:
-        buys = [order for order in orders if order.side is Side.BUY]
-        sells = [order for order in orders if order.side is Side.SELL]
-        result = clear(_columns(buys), _columns(sells), _rules(product))
-        last = _to_curtail(book, buys, sells, result)
-        if last is None:
-            break
-        order, reason = last
-        orders.remove(order)
-        curtailed.append(
-            e.OrderCurtailed(
-                order=order.order,
-                product=product.product,
-                delivery=delivery,
-                quantity_wh=0,
-                hold_nano=0,
-                reason=reason,
-            )
+    """Clear all that stands for a delivery, within the network's limits."""
+    buys, sells, result, cuts = clear_within(registry, market, product, delivery)
+    curtailed = [
+        e.OrderCurtailed(
+            order=cut.order.order,
+            product=product.product,
+            delivery=delivery,
+            quantity_wh=0,
+            hold_nano=0,
+            reason=cut.reason,
         )
+        for cut in cuts
+    ]
     cleared = e.AuctionCleared(
         product=product.product,
         delivery=delivery,
@@ -86,20 +72,6 @@ def clear_book(
     )
     trades = _trades(registry, market.next_trade, product, delivery, buys, sells, result)
     return [*curtailed, cleared, *trades]
-
-
-def _columns(orders: Sequence[Order]) -> Orders:
-    return Orders([order.limit for order in orders], [order.quantity_wh for order in orders])
-
-
-def _rules(product: Product) -> Rules:
-    return Rules(
-        pricing=product.pricing,
-        margin=product.margin,
-        reference=product.reference,
-        price_tick=product.price_tick,
-        network_fee=product.network_fee,
-    )
 
 
 def _trades(
@@ -134,27 +106,3 @@ def _trades(
             )
         )
     return traded
-
-
-def _to_curtail(
-    book: Book, buys: Sequence[Order], sells: Sequence[Order], result: Clearing
-) -> tuple[Order, str] | None:
-    """Return the order that must go for a network limit, and why; None where all are kept."""
-    places = {number: place for place, number in enumerate(book.orders)}
-    for limit in book.limits:
-        coefficients = {term.pod: term.coefficient for term in limit.terms}
-        load = 0
-        worsening: list[Order] = []
-        for orders, fills, sign in ((buys, result.buy_fills, -1), (sells, result.sell_fills, 1)):
-            for order, filled in zip(orders, fills, strict=True):
-                part = coefficients.get(order.pod, 0) * sign * filled
-                load += part
-                if part > 0:
-                    worsening.append(order)
-        if load > limit.bound_wh and worsening:
-            return max(worsening, key=lambda order: places[order.order]), _breach(limit, load)
-    return None
-
-
-def _breach(limit: NetworkLimit, load: int) -> str:
-    return f"{limit.reason}: {load} Wh; {limit.bound_wh} Wh is the most"

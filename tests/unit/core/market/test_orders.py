@@ -21,9 +21,8 @@ from tests.builders import (
 from tests.play import Play, of, reason
 from wattbay.core import commands as c
 from wattbay.core.events import OrderAmended, OrderCancelled, OrderCurtailed, OrderPlaced, Reason
-from wattbay.core.facts import Funding, LimitTerm, NetworkLimit, Product, Role, Side
+from wattbay.core.facts import Funding, Product, Role, Side
 from wattbay.core.market.orders import (
-    LIMITS_PER_DELIVERY_MAX,
     ORDERS_PER_DELIVERY_MAX,
     short_price,
     worst_case,
@@ -58,18 +57,6 @@ def cancellation(pod: PodId = H01, order: int = 1) -> c.CancelOrder:
 def curtailment(quantity_wh: int, order: int = 1, operator: PartyId = DSO) -> c.CurtailOrder:
     return c.CurtailOrder(
         operator=operator, order=OrderId(order), quantity_wh=quantity_wh, reason="cable N4"
-    )
-
-
-def a_limit(bound_wh: int = 0, pod: PodId = H01, delivery: int = MIDNIGHT) -> c.SubmitLimit:
-    return c.SubmitLimit(
-        operator=DSO,
-        limit=NetworkLimit(
-            delivery=Instant(delivery),
-            terms=(LimitTerm(pod=pod, coefficient=1),),
-            bound_wh=bound_wh,
-            reason="transformer T1",
-        ),
     )
 
 
@@ -341,31 +328,3 @@ def test_a_curtailment_that_cannot_be_is_refused(command: c.CurtailOrder, why: R
     street = a_street(structs.replace(a_product(), energy_tick=10))
     placed(street)
     assert reason(street.submit(command)) is why
-
-
-@pytest.mark.parametrize(
-    ("command", "why"),
-    [
-        (structs.replace(a_limit(), operator=PartyId("p01")), Reason.NOT_ALLOWED),
-        (a_limit(delivery=MIDNIGHT + DAY), Reason.UNKNOWN_DELIVERY),
-        (a_limit(bound_wh=-1), Reason.BAD_VALUE),
-        (a_limit(pod=PodId("nobody")), Reason.UNKNOWN_POD),
-    ],
-)
-def test_a_network_limit_that_cannot_be_is_refused(command: c.SubmitLimit, why: Reason) -> None:
-    assert reason(a_street().submit(command)) is why
-
-
-def test_limits_of_a_delivery_are_bounded() -> None:
-    street = a_street()
-    book = street.exchange.state.market.books[ProductId("halfhour")][MIDNIGHT]
-    book.limits = [a_limit().limit] * LIMITS_PER_DELIVERY_MAX
-    assert reason(street.submit(a_limit())) is Reason.TOO_MANY
-
-
-def test_a_limit_binds_the_delivery_in_every_product() -> None:
-    street = a_street()
-    street.do(c.DefineProduct(product=a_product("other")))
-    street.do(a_limit())
-    books = street.exchange.state.market.books
-    assert [len(book[MIDNIGHT].limits) for book in books.values() if MIDNIGHT in book] == [1]

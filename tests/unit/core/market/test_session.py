@@ -56,7 +56,10 @@ def a_limit(bound_wh: int, **coefficients: int) -> c.SubmitLimit:
         LimitTerm(pod=PodId(pod), coefficient=coefficient)
         for pod, coefficient in coefficients.items()
     )
-    limit = NetworkLimit(delivery=MIDNIGHT, terms=terms, bound_wh=bound_wh, reason="cable N4")
+    until = Instant(MIDNIGHT + ISP_US)
+    limit = NetworkLimit(
+        since=MIDNIGHT, until=until, terms=terms, bound_wh=bound_wh, reason="cable N4"
+    )
     return c.SubmitLimit(operator=DSO, limit=limit)
 
 
