@@ -26,6 +26,8 @@ HOMES = 60
 WEEK_DAYS = 7
 YEAR_DAYS = 365
 SCALE_FACTOR = 10
+REPLAYS = 3
+"""The best of so many is told: on a shared machine the first is a measure of the neighbours."""
 
 
 class Figure(NamedTuple):
@@ -112,7 +114,7 @@ def kernel() -> Iterator[Figure]:
         yield Figure(what, value, unit, 40_000, 100_000, is_more_better=True)
         journal.close()
         again = SqliteJournal(path, read_only=True)
-        took_s, _ = cpu_s(lambda: rebuild(again))
+        took_s = min(cpu_s(lambda: rebuild(again))[0] for _ in range(REPLAYS))
         value = again.last_seq / took_s
         again.close()
         unit_replay = "entries/CPU s"
@@ -141,7 +143,7 @@ def week() -> Iterator[Figure]:
         size_kb = path.stat().st_size / home_days / 1e3
         yield Figure("london-week, journal a home-day", size_kb, "kB", 100, 40)
         journal = SqliteJournal(path, read_only=True)
-        took_s, _ = cpu_s(lambda: rebuild(journal))
+        took_s = min(cpu_s(lambda: rebuild(journal))[0] for _ in range(REPLAYS))
         value = journal.last_seq / took_s
         journal.close()
         what, unit = "replay of london-week", "entries/CPU s"
