@@ -13,7 +13,6 @@ from wattbay.core.events import (
     AuctionCleared,
     EnergyMetered,
     Event,
-    Reason,
     ReceiptIssued,
     Rejected,
     StatementIssued,
@@ -21,6 +20,7 @@ from wattbay.core.events import (
 )
 from wattbay.core.exchange import Exchange
 from wattbay.core.facts import Receipt, SettlementRun, Statement
+from wattbay.core.reasons import Reason
 from wattbay.ids import MeterId, RunName
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant

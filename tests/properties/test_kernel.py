@@ -19,8 +19,9 @@ from tests.builders import (
     entries_of,
 )
 from wattbay.core.commands import Command
-from wattbay.core.events import Reason, Rejected
+from wattbay.core.events import Rejected
 from wattbay.core.facts import Side
+from wattbay.core.reasons import Reason
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.codec import Entry
 from wattbay.kernel.intake import Intake

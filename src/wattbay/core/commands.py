@@ -13,10 +13,13 @@ from wattbay.core.facts import (
     Party,
     PodFacts,
     Product,
+    Record,
     SettlementRun,
     Side,
     Tariff,
+    TradingPhase,
 )
+from wattbay.core.terms import OrderTerms
 from wattbay.ids import (
     CommunityId,
     MeterId,
@@ -27,6 +30,7 @@ from wattbay.ids import (
     ProfileId,
     RequestId,
     RunName,
+    SignalId,
     TradeId,
 )
 from wattbay.periods import Instant
@@ -144,6 +148,8 @@ class PlaceOrder(Message, kw_only=True):
     limit: int | None
     """The worst price it accepts. [nano-currency per Wh]"""
     request: RequestId | None = None
+    terms: OrderTerms | None = None
+    """Whatever else it says; None for a plain limit or market order."""
 
 
 class AmendOrder(Message, kw_only=True):
@@ -162,6 +168,116 @@ class CancelOrder(Message, kw_only=True):
     order: OrderId
     pod: PodId
     request: RequestId | None = None
+
+
+class CancelOrders(Message, kw_only=True):
+    """Withdraw all open orders of a pod, of one delivery or of all."""
+
+    pod: PodId
+    product: ProductId
+    delivery: Instant | None = None
+    request: RequestId | None = None
+
+
+class TakeOffer(Message, kw_only=True):
+    """Take a bilateral offer, wholly or in part, at its price."""
+
+    order: OrderId
+    pod: PodId
+    quantity_wh: int
+    request: RequestId | None = None
+
+
+class ReleaseOrder(Message, kw_only=True):
+    """Let an order act that waited: for its stop, its condition or its instant. By the clock."""
+
+    order: OrderId
+    product: ProductId
+    delivery: Instant
+
+
+class ExpireOrder(Message, kw_only=True):
+    """End an order whose time is over. By the clock."""
+
+    order: OrderId
+    product: ProductId
+    delivery: Instant
+
+
+class OpenTrading(Message, kw_only=True):
+    """Open continuous trading of a delivery with an auction. By the clock."""
+
+    product: ProductId
+    delivery: Instant
+
+
+class ChangePhase(Message, kw_only=True):
+    """Halt the trading of a delivery, or let it go on."""
+
+    operator: PartyId
+    """The market operator or the grid operator."""
+    product: ProductId
+    delivery: Instant
+    phase: TradingPhase
+    reason: str
+
+
+class GiveSignal(Message, kw_only=True):
+    """Tell a number that orders may wait for: the grid operator's, or a pod's state of charge."""
+
+    party: PartyId
+    signal: SignalId
+    value: int
+    pod: PodId | None = None
+    """Of a state of charge, told by the pod's own party. [Wh]"""
+
+
+class SubmittedTrade(Record, kw_only=True):
+    """A trade of a submitted result."""
+
+    delivery: Instant
+    buy_order: OrderId
+    sell_order: OrderId
+    quantity_wh: int
+    buy_price: int
+    sell_price: int
+
+
+class SubmitClearing(Message, kw_only=True):
+    """Bring the result of an auction that a solver cleared; the core verifies it."""
+
+    operator: PartyId
+    """The market operator."""
+    product: ProductId
+    delivery: Instant
+    """The first, of an auction of several."""
+    rule: str
+    prices: tuple[int | None, ...]
+    """Of each delivery, from the first on."""
+    trades: tuple[SubmittedTrade, ...]
+    bound_nano: int | None = None
+    """What no other result can exceed in welfare, as the solver proved."""
+
+
+class AllocatedTrade(Record, kw_only=True):
+    """Metered energy that one pod is said to have had from another."""
+
+    buyer: PodId
+    seller: PodId
+    quantity_wh: int
+    buy_price: int
+    sell_price: int
+
+
+class SubmitAllocation(Message, kw_only=True):
+    """Bring an allocation of a delivery's metered energy, after the fact; the core verifies it."""
+
+    operator: PartyId
+    """The market operator."""
+    product: ProductId
+    delivery: Instant
+    rule: str
+    trades: tuple[AllocatedTrade, ...]
 
 
 class CurtailOrder(Message, kw_only=True):
@@ -277,6 +393,15 @@ Command = (
     | PlaceOrder
     | AmendOrder
     | CancelOrder
+    | CancelOrders
+    | TakeOffer
+    | ReleaseOrder
+    | ExpireOrder
+    | OpenTrading
+    | ChangePhase
+    | GiveSignal
+    | SubmitClearing
+    | SubmitAllocation
     | CurtailOrder
     | SubmitLimit
     | CancelTrade

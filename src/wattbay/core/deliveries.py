@@ -14,11 +14,12 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core import metering as mt
 from wattbay.core import settlement
-from wattbay.core.events import DeliveredTrade, EnergyMetered, Imbalance, Reason
+from wattbay.core.events import DeliveredTrade, EnergyMetered, Imbalance
 from wattbay.core.facts import Product, Quality, Receipt, Role
 from wattbay.core.ledger import Ledger, hold
 from wattbay.core.market.product import gate_closes
 from wattbay.core.meters import Metering
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_at, facts_then, has_role, pool_price, refuse
 from wattbay.core.settlement import Deal, Seat, Settlement
 from wattbay.core.statements import Statements, month_of

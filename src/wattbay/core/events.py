@@ -6,8 +6,6 @@ they follow from events by `wattbay.core.ledger.postings`.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from wattbay.core.facts import (
     Message,
     Meter,
@@ -22,7 +20,10 @@ from wattbay.core.facts import (
     Side,
     Statement,
     Tariff,
+    TradingPhase,
 )
+from wattbay.core.reasons import Reason
+from wattbay.core.terms import Ended, OrderTerms
 from wattbay.ids import (
     CommunityId,
     MeterId,
@@ -32,50 +33,10 @@ from wattbay.ids import (
     ProductId,
     ProfileId,
     RunName,
+    SignalId,
     TradeId,
 )
 from wattbay.periods import Instant
-
-
-class Reason(StrEnum):
-    """Every reason for which the exchange refuses."""
-
-    COMMUNITY_OPEN = "community_open"
-    COMMUNITY_NOT_OPEN = "community_not_open"
-    BAD_ID = "bad_id"
-    BAD_VALUE = "bad_value"
-    OUT_OF_RANGE = "out_of_range"
-    UNKNOWN_PARTY = "unknown_party"
-    UNKNOWN_POD = "unknown_pod"
-    UNKNOWN_METER = "unknown_meter"
-    UNKNOWN_TARIFF = "unknown_tariff"
-    UNKNOWN_PROFILE = "unknown_profile"
-    UNKNOWN_PRODUCT = "unknown_product"
-    UNKNOWN_DELIVERY = "unknown_delivery"
-    UNKNOWN_ORDER = "unknown_order"
-    UNKNOWN_TRADE = "unknown_trade"
-    UNKNOWN_RUN = "unknown_run"
-    ALREADY_KNOWN = "already_known"
-    NOT_ALLOWED = "not_allowed"
-    TOO_MANY = "too_many"
-    NOT_IN_SEQUENCE = "not_in_sequence"
-    GATE_NOT_OPEN = "gate_not_open"
-    GATE_CLOSED = "gate_closed"
-    OFF_TICK = "off_tick"
-    BAD_QUANTITY = "bad_quantity"
-    PRICE_LIMIT = "price_limit"
-    NO_COLLATERAL = "no_collateral"
-    NOT_DUE = "not_due"
-    REQUEST_REUSED = "request_reused"
-    DUPLICATE_READING = "duplicate_reading"
-    CONFLICTING_READING = "conflicting_reading"
-    REGISTER_WENT_BACK = "register_went_back"
-    IMPOSSIBLE_ENERGY = "impossible_energy"
-    STAMP_IN_FUTURE = "stamp_in_future"
-    STAMP_TOO_OLD = "stamp_too_old"
-    METER_NOT_IN_USE = "meter_not_in_use"
-    RECORD_ALTERED = "record_altered"
-    DELIVERY_FINAL = "delivery_final"
 
 
 class Rejected(Message, kw_only=True):
@@ -190,6 +151,11 @@ class OrderPlaced(Message, kw_only=True):
     limit: int | None
     hold_nano: int
     """Its worst case, held until it is cleared."""
+    terms: OrderTerms | None = None
+    rests_wh: int | None = None
+    """In a book: what of it rests once its trades of the same entry are done; None elsewhere."""
+    waits: bool = False
+    """For its stop, its condition or its instant: it cannot trade yet."""
 
 
 class OrderAmended(Message, kw_only=True):
@@ -202,14 +168,79 @@ class OrderAmended(Message, kw_only=True):
     limit: int | None
     hold_nano: int
     keeps_place: bool
+    rests_wh: int | None = None
+    """In a book: what of it rests once its trades of the same entry are done; None elsewhere."""
 
 
 class OrderCancelled(Message, kw_only=True):
-    """An order was withdrawn; its hold is released."""
+    """An order was withdrawn or ended unfilled; its hold is released."""
 
     order: OrderId
     product: ProductId
     delivery: Instant
+    reason: Ended = Ended.USER
+    quantity_wh: int | None = None
+    """What was open of it; None for all of an order that no book keeps."""
+    is_over: bool = True
+    """Whether nothing of it is left open; under self-trade prevention a part may be."""
+
+
+class OrderReleased(Message, kw_only=True):
+    """An order that waited acts from now on."""
+
+    order: OrderId
+    product: ProductId
+    delivery: Instant
+    rests_wh: int | None = None
+    """In a book: what of it rests once its trades of the same entry are done; None elsewhere."""
+
+
+class OrderSuspended(Message, kw_only=True):
+    """A grid-balanced order cannot trade for now: a network limit forbids it."""
+
+    order: OrderId
+    product: ProductId
+    delivery: Instant
+    reason: str
+
+
+class PhaseChanged(Message, kw_only=True):
+    """The trading of a delivery is in another phase."""
+
+    product: ProductId
+    delivery: Instant
+    phase: TradingPhase
+    reason: str = ""
+
+
+class SignalGiven(Message, kw_only=True):
+    """A number that orders may wait for is known."""
+
+    party: PartyId
+    signal: SignalId
+    value: int
+    pod: PodId | None = None
+
+
+class TradingClosed(Message, kw_only=True):
+    """Continuous or bilateral trading of a delivery is over."""
+
+    product: ProductId
+    delivery: Instant
+    price: int | None
+    """Mean of what sellers got, by energy, rounded down; None where nothing was traded."""
+    volume_wh: int
+
+
+class AllocationAccepted(Message, kw_only=True):
+    """Metered energy was allocated after the fact; its trades follow in the same entry."""
+
+    product: ProductId
+    delivery: Instant
+    rule: str
+    price: int | None
+    """Mean of what sellers get, by energy, rounded down; None where nothing was allocated."""
+    volume_wh: int
 
 
 class OrderCurtailed(Message, kw_only=True):
@@ -247,6 +278,10 @@ class AuctionCleared(Message, kw_only=True):
     volume_wh: int
     surplus_nano: int
     surplus_maximum_nano: int
+    rule: str = ""
+    """By what a submitted result was found; empty for the core's own auction."""
+    bound_nano: int | None = None
+    """What no other result can exceed in welfare, as the solver said."""
 
 
 class Traded(Message, kw_only=True):
@@ -264,6 +299,12 @@ class Traded(Message, kw_only=True):
     sell_price: int
     hold_nano: int
     """The seller's exposure to being short, held until the delivery is settled."""
+    maker: OrderId | None = None
+    """Of continuous trading: the one that rested; None where both did, or no book keeps them."""
+    buy_release_nano: int = 0
+    """What is released of the buy order's hold, where that is not cleared at once."""
+    sell_release_nano: int = 0
+    """Likewise of the sell order's."""
 
 
 class TradeCancelled(Message, kw_only=True):
@@ -394,6 +435,12 @@ Event = (
     | OrderAmended
     | OrderCancelled
     | OrderCurtailed
+    | OrderReleased
+    | OrderSuspended
+    | PhaseChanged
+    | SignalGiven
+    | TradingClosed
+    | AllocationAccepted
     | LimitSubmitted
     | GateClosed
     | AuctionCleared

@@ -18,17 +18,35 @@ from wattbay.core import events as e
 from wattbay.core import flow, funds, ledger, metering, meters, registry, statements
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
-from wattbay.core.events import Event, Reason, ReceiptIssued
+from wattbay.core.events import Event, ReceiptIssued
 from wattbay.core.facts import Role
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import network, orders, session
 from wattbay.core.market.orders import Book, Market
 from wattbay.core.meters import Metering
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry
 from wattbay.core.statements import Statements
 from wattbay.errors import ensure
 from wattbay.periods import Instant
+
+Registering = (
+    c.ListDeliveries
+    | c.ExchangeMeter
+    | c.IssueStatements
+    | c.DepositMoney
+    | c.WithdrawMoney
+    | c.WriteOff
+    | c.RegisterPod
+    | c.ChangePod
+    | c.RegisterParty
+    | c.DefineTariff
+    | c.DefineProfile
+    | c.DefineProduct
+    | c.OpenCommunity
+)
+"""The commands that found and keep the community, none of them often."""
 
 
 class State(Struct):
@@ -121,6 +139,26 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return _substitute(state, command)
         case c.CorrectDelivery():
             return dl.correct(known, state.deliveries, state.metering, command)
+        case (
+            c.CancelOrders()
+            | c.TakeOffer()
+            | c.ReleaseOrder()
+            | c.ExpireOrder()
+            | c.OpenTrading()
+            | c.ChangePhase()
+            | c.GiveSignal()
+            | c.SubmitClearing()
+            | c.SubmitAllocation()
+        ):
+            return registry.refuse(Reason.NOT_ALLOWED, "no product here is traded so")
+        case _:
+            return _register(state, command, at)
+
+
+def _register(state: State, command: Registering, at: Instant) -> list[Event]:
+    """Ask the rooms that found and keep the community."""
+    known, book = state.registry, state.ledger
+    match command:
         case c.ListDeliveries():
             return dl.list_deliveries(known, state.deliveries, state.statements, command, at)
         case c.ExchangeMeter():
@@ -368,6 +406,12 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.ProfileDefined: _registered,
         e.Rejected: _nothing,
         e.DeliveryCorrected: _nothing,
+        e.OrderReleased: _nothing,
+        e.OrderSuspended: _nothing,
+        e.PhaseChanged: _nothing,
+        e.SignalGiven: _nothing,
+        e.TradingClosed: _nothing,
+        e.AllocationAccepted: _nothing,
     }
 )
 """Which change each event makes. A table and no `match`: at thirty events a table is seven times

@@ -62,6 +62,42 @@ class Side(StrEnum):
     SELL = "sell"
 
 
+class Mechanism(StrEnum):
+    """How orders of a product become trades."""
+
+    CALL_AUCTION = "call_auction"
+    """All at once, when the gate closes, by the core's own auction."""
+    CONTINUOUS = "continuous"
+    """One by one, in an order book of each delivery, until the gate closes."""
+    SUBMITTED = "submitted"
+    """All at once, after the gate closes, by a result that the market operator submits."""
+    BILATERAL = "bilateral"
+    """Offers that stand until a buyer takes them, wholly or in part."""
+    COMMUNITY = "community"
+    """Without orders: metered energy is allocated after the fact, as the operator submits."""
+
+
+class TradingPhase(StrEnum):
+    """What may happen in an order book."""
+
+    PRE_OPEN = "pre_open"
+    """Orders come, change and go; none trades before the opening auction."""
+    CONTINUOUS = "continuous"
+    HALTED = "halted"
+    """Orders can be withdrawn, and nothing else."""
+    CLOSED = "closed"
+
+
+class SelfTrade(StrEnum):
+    """Who gives way where an order meets one of its own party."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    BOTH = "both"
+    DECREMENT = "decrement"
+    """Both, by the smaller of the two quantities."""
+
+
 class Pricing(StrEnum):
     """What a trade of an auction pays."""
 
@@ -231,6 +267,19 @@ class Product(Record, kw_only=True):
     short_price: int | None = None
     long_price: int | None = None
     netting: Netting = Netting.NONE
+    mechanism: Mechanism = Mechanism.CALL_AUCTION
+    rule: str = ""
+    """Of a submitted or community product: by what the operator clears it, ``huang`` for one."""
+    clearing_us: int = 0
+    """How long the operator has to submit a result after gate closure and network check. [µs]"""
+    self_trade: SelfTrade | None = None
+    """Who gives way in continuous trading; None lets a party meet itself."""
+    position_max_wh: int | None = None
+    """The most that a pod may have bought, or sold, of a delivery, its open orders included."""
+    opening_before_us: int | None = None
+    """Continuous trading opens with an auction so long before the delivery; None: at once. [µs]"""
+    network_fees: tuple[LocalFee, ...] = ()
+    """Of continuous trading, by zone of seller and buyer; a pair that is missing cannot trade."""
 
 
 class LimitTerm(Record, kw_only=True):

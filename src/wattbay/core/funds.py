@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.events import Reason
 from wattbay.core.ledger import Ledger, account, available
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, refuse
 from wattbay.ids import PartyId, PodId
 from wattbay.units import SAFE_INTEGER_MAX

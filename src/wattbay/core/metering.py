@@ -14,9 +14,10 @@ from types import MappingProxyType
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.events import EnergyMetered, Reason
+from wattbay.core.events import EnergyMetered
 from wattbay.core.facts import PodFacts, Quality
 from wattbay.core.meters import Metering, MeterInUse, Total, boundary_of
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, check_meter, facts_at, facts_then, refuse
 from wattbay.ids import PodId, ProfileId
 from wattbay.periods import DAY, HOUR, MINUTE, WEEK, Instant

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.events import Reason, Rejected
+from wattbay.core.events import Rejected
 from wattbay.core.facts import (
     Meter,
     Party,
@@ -21,6 +21,7 @@ from wattbay.core.facts import (
     SettlementRun,
     Tariff,
 )
+from wattbay.core.reasons import Reason
 from wattbay.errors import InvariantBroken
 from wattbay.ids import (
     CommunityId,

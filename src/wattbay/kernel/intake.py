@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from wattbay.core.commands import Command
-from wattbay.core.events import Reason, Rejected
+from wattbay.core.events import Rejected
+from wattbay.core.reasons import Reason
 from wattbay.errors import JournalError
 from wattbay.kernel.clock import Clock
 from wattbay.kernel.codec import check

@@ -13,7 +13,8 @@ from wattbay.core.commands import (
     PlaceOrder,
     WithdrawMoney,
 )
-from wattbay.core.events import Event, Reason, Rejected
+from wattbay.core.events import Event, Rejected
+from wattbay.core.reasons import Reason
 from wattbay.ids import PodId, RequestId
 from wattbay.kernel.codec import Entry
 

@@ -26,11 +26,11 @@ from wattbay.core.events import (
     DeliveryFinal,
     EnergyMetered,
     PeriodSettled,
-    Reason,
     ReceiptIssued,
     Traded,
 )
 from wattbay.core.facts import ArchivedDelivery, Netting, Product, Role, Side
+from wattbay.core.reasons import Reason
 from wattbay.core.settlement import archive, record_hash
 from wattbay.ids import PartyId, PodId, ProductId, RunName, TradeId
 from wattbay.periods import DAY, HOUR, Instant

@@ -19,9 +19,9 @@ from tests.builders import (
 from tests.play import Play, reason, with_runs
 from wattbay.core import commands as c
 from wattbay.core.commands import Command
-from wattbay.core.events import Reason
 from wattbay.core.exchange import Exchange, State
 from wattbay.core.facts import Side
+from wattbay.core.reasons import Reason
 from wattbay.ids import OrderId, PartyId, PodId
 from wattbay.periods import DAY, Instant
 

@@ -10,8 +10,9 @@ from tests.builders import MIDNIGHT, a_deposit, a_party, a_town, an_order
 from tests.play import Play, lines, of, reason, statements
 from wattbay.core import commands as c
 from wattbay.core.commands import Command
-from wattbay.core.events import DebtWrittenOff, MoneyDeposited, MoneyWithdrawn, Reason, Rejected
+from wattbay.core.events import DebtWrittenOff, MoneyDeposited, MoneyWithdrawn, Rejected
 from wattbay.core.facts import Funding, Side
+from wattbay.core.reasons import Reason
 from wattbay.ids import PartyId, PodId
 from wattbay.periods import DAY
 from wattbay.units import SAFE_INTEGER_MAX

@@ -9,9 +9,10 @@ from tests.builders import ISP_US, MIDNIGHT, a_meter, a_party, a_town, pod_facts
 from tests.play import Play, energies, of, reason
 from wattbay.core import commands as c
 from wattbay.core.commands import Command
-from wattbay.core.events import EnergyMetered, MeterExchanged, ReadingAccepted, Reason
+from wattbay.core.events import EnergyMetered, MeterExchanged, ReadingAccepted
 from wattbay.core.facts import Meter, Quality, Role
 from wattbay.core.meters import READINGS_REMEMBERED_MAX
+from wattbay.core.reasons import Reason
 from wattbay.ids import MeterId, PartyId, PodId
 from wattbay.periods import MINUTE, SECOND, Instant
 

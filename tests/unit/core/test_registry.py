@@ -20,8 +20,9 @@ from tests.builders import (
 from tests.play import Play, reason
 from wattbay.core import commands as c
 from wattbay.core import registry as rg
-from wattbay.core.events import GateClosed, Reason
+from wattbay.core.events import GateClosed
 from wattbay.core.facts import PodFacts, Role, SettlementRun, Tariff, TaxRate
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_at, facts_then, has_role, pool_price, tax_ppm
 from wattbay.errors import InvariantBroken
 from wattbay.ids import CommunityId, PartyId, PodId, ProductId, ProfileId, RunName

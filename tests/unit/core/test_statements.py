@@ -19,8 +19,9 @@ from tests.builders import (
 )
 from tests.play import Play, lines, of, reason, receipts, statements, with_runs
 from wattbay.core import commands as c
-from wattbay.core.events import DeliveryFinal, Reason, ReceiptIssued
+from wattbay.core.events import DeliveryFinal, ReceiptIssued
 from wattbay.core.facts import Role, Side, TaxRate
+from wattbay.core.reasons import Reason
 from wattbay.core.settlement import archive
 from wattbay.ids import PartyId, PodId, ProductId
 from wattbay.periods import DAY, Instant, instant

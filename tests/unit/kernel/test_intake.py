@@ -8,7 +8,8 @@ import pytest
 
 from tests.builders import EVE, MIDNIGHT, CountedJournal, a_kernel, a_town, an_order
 from wattbay.core.commands import CloseGate
-from wattbay.core.events import OrderPlaced, Reason, Rejected
+from wattbay.core.events import OrderPlaced, Rejected
+from wattbay.core.reasons import Reason
 from wattbay.errors import JournalError, WireError
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.codec import Entry

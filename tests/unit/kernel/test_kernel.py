@@ -19,8 +19,9 @@ from tests.builders import (
     entries_of,
 )
 from wattbay.core.commands import CloseGate, Command, SettlePeriod
-from wattbay.core.events import Event, GateClosed, OrderPlaced, Reason, Rejected
+from wattbay.core.events import Event, GateClosed, OrderPlaced, Rejected
 from wattbay.core.exchange import Exchange
+from wattbay.core.reasons import Reason
 from wattbay.errors import InvariantBroken, JournalError
 from wattbay.ids import ProductId
 from wattbay.kernel.clock import SimulatedClock

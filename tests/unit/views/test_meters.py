@@ -2,7 +2,8 @@
 
 from tests.builders import MIDNIGHT, a_meter, an_entry, an_order, pod_facts
 from wattbay.core.commands import ExchangeMeter, RegisterPod
-from wattbay.core.events import MeterExchanged, PodRegistered, Reason, Rejected
+from wattbay.core.events import MeterExchanged, PodRegistered, Rejected
+from wattbay.core.reasons import Reason
 from wattbay.ids import MeterId, PodId
 from wattbay.kernel.codec import Entry
 from wattbay.views.meters import MeterKeys

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from wattbay.core.events import Reason
 from wattbay.core.facts import Quality
+from wattbay.core.reasons import Reason
 
 
 class Refusal(NamedTuple):

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.events import Reason
 from wattbay.core.facts import NetworkLimit, Product, Role, Side
 from wattbay.core.market.auction import Clearing, Orders, Rules, clear
 from wattbay.core.market.orders import Market, Order
 from wattbay.core.market.product import check_ends, gate_closes
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, has_role, refuse
 from wattbay.ids import PodId, ProductId, ZoneId, is_id
 from wattbay.periods import Instant

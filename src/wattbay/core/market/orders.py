@@ -6,10 +6,10 @@ from msgspec import Struct, field
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.events import Reason
 from wattbay.core.facts import NetworkLimit, Product, Role, Side, Tariff
 from wattbay.core.ledger import Ledger, account_at, available, hold
 from wattbay.core.market.product import gate_closes, gate_opens
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_at, facts_then, has_role, refuse
 from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.periods import Instant

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.events import Reason
 from wattbay.core.facts import Product
 from wattbay.core.market.auction import Clearing
 from wattbay.core.market.network import clear_within
 from wattbay.core.market.orders import Market, Order, short_price
 from wattbay.core.market.product import check_ends, gate_closes
+from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, refuse
 from wattbay.ids import TradeId
 from wattbay.periods import Instant

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from wattbay.cli.show.words import COMPONENTS, ORDER_STATES, QUALITIES, REFUSALS, refusal
-from wattbay.core.events import Reason
 from wattbay.core.facts import Quality
+from wattbay.core.reasons import Reason
 from wattbay.core.statements import COMPONENTS as RECEIPT_COMPONENTS
 
 

@@ -18,10 +18,11 @@ from tests.builders import (
 )
 from tests.play import Play, of, reason
 from wattbay.core import commands as c
-from wattbay.core.events import AuctionCleared, OrderCurtailed, Reason, Rejected
+from wattbay.core.events import AuctionCleared, OrderCurtailed, Rejected
 from wattbay.core.exchange import State
 from wattbay.core.facts import LimitTerm, NetworkLimit, Role, Side
 from wattbay.core.market.network import LIMITS_MAX, TERMS_MAX
+from wattbay.core.reasons import Reason
 from wattbay.ids import PartyId, PodId, ZoneId
 from wattbay.periods import DAY, Instant
 from wattbay.units import SAFE_INTEGER_MAX

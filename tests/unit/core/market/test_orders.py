@@ -20,13 +20,14 @@ from tests.builders import (
 )
 from tests.play import Play, of, reason
 from wattbay.core import commands as c
-from wattbay.core.events import OrderAmended, OrderCancelled, OrderCurtailed, OrderPlaced, Reason
+from wattbay.core.events import OrderAmended, OrderCancelled, OrderCurtailed, OrderPlaced
 from wattbay.core.facts import Funding, Product, Role, Side
 from wattbay.core.market.orders import (
     ORDERS_PER_DELIVERY_MAX,
     short_price,
     worst_case,
 )
+from wattbay.core.reasons import Reason
 from wattbay.ids import OrderId, PartyId, PodId, ProductId
 from wattbay.periods import DAY, HOUR, Instant
 

@@ -8,7 +8,7 @@ from msgspec import structs
 from tests.builders import ISP_US, MIDNIGHT, a_party, a_product, a_town, an_order, pod_facts
 from tests.play import Play, of, reason
 from wattbay.core import commands as c
-from wattbay.core.events import AuctionCleared, GateClosed, OrderCurtailed, Reason, Traded
+from wattbay.core.events import AuctionCleared, GateClosed, OrderCurtailed, Traded
 from wattbay.core.facts import (
     LimitTerm,
     Margin,
@@ -19,6 +19,7 @@ from wattbay.core.facts import (
     Side,
 )
 from wattbay.core.market.product import check_ends, gate_closes, gate_opens
+from wattbay.core.reasons import Reason
 from wattbay.ids import OrderId, PartyId, PodId, ProductId
 from wattbay.periods import DAY, HOUR, MINUTE, Instant
 
