@@ -7,6 +7,7 @@ The whole tree::
     ├── WireError        bytes that are not a message; never reaches the kernel
     ├── AdapterError     something outside does not answer
     ├── JournalError     history cannot be written, or is not what it was; bears the entry
+    ├── NotConverged     an iteration ended without an answer; bears what was still amiss
     └── InvariantBroken  a bug: what must hold does not
 """
 
@@ -57,6 +58,15 @@ class JournalError(WattbayError):
         self.seq = seq
         self.what = what
         super().__init__(what if seq is None else f"entry {seq}: {what}")
+
+
+class NotConverged(WattbayError):
+    """A numerical method ended without an answer that is good enough."""
+
+    def __init__(self, what: str, *, mismatch: float) -> None:
+        """Keep how far the best attempt was off."""
+        self.mismatch = mismatch
+        super().__init__(f"{what}; off by {mismatch:.3g} at best")
 
 
 class InvariantBroken(WattbayError):
