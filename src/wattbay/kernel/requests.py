@@ -8,9 +8,11 @@ from typing import cast, get_args
 from wattbay.core.commands import (
     AmendOrder,
     CancelOrder,
+    CancelOrders,
     Command,
     DepositMoney,
     PlaceOrder,
+    TakeOffer,
     WithdrawMoney,
 )
 from wattbay.core.events import Event, Rejected
@@ -18,7 +20,9 @@ from wattbay.core.reasons import Reason
 from wattbay.ids import PodId, RequestId
 from wattbay.kernel.codec import Entry
 
-Requested = DepositMoney | WithdrawMoney | PlaceOrder | AmendOrder | CancelOrder
+Requested = (
+    DepositMoney | WithdrawMoney | PlaceOrder | AmendOrder | CancelOrder | CancelOrders | TakeOffer
+)
 """The commands that may bear a request."""
 
 MEMORY_ENTRIES_MAX = 65_536
@@ -65,7 +69,7 @@ class Requests:
 
 def request_of(command: Command) -> Key | None:
     """Return pod and request of a command that bears one."""
-    if type(command) not in _REQUESTED:  # ten times cheaper than to match five classes
+    if type(command) not in _REQUESTED:  # ten times cheaper than to match the classes
         return None
     requested = cast("Requested", command)
     return None if requested.request is None else (requested.pod, requested.request)
