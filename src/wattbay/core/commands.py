@@ -31,7 +31,9 @@ from wattbay.ids import (
     RequestId,
     RunName,
     SignalId,
+    TariffId,
     TradeId,
+    ZoneId,
 )
 from wattbay.periods import Instant
 
@@ -87,6 +89,27 @@ class DefineTariff(Message, kw_only=True):
     """Publish a tariff. A tariff never changes; a pod changes tariff."""
 
     tariff: Tariff
+
+
+class PublishPrices(Message, kw_only=True):
+    """Publish what a tariff costs in deliveries that have not begun. It never changes after.
+
+    Of each component there is one price a delivery, from the first on, or none at all: then the
+    tariff's own holds. [nano-currency per Wh]
+    """
+
+    publisher: PartyId
+    """A supplier or the market operator."""
+    tariff: TariffId
+    start: Instant
+    """Of the first delivery."""
+    energy: tuple[int, ...] = ()
+    export: tuple[int, ...] = ()
+    levy: tuple[int, ...] = ()
+    network: tuple[int, ...] = ()
+    """Added to every network fee of the tariff, regional and local."""
+    zone: ZoneId | None = None
+    """Where its pods pay this; None for every zone."""
 
 
 class DefineProfile(Message, kw_only=True):
@@ -384,6 +407,7 @@ Command = (
     | WithdrawMoney
     | WriteOff
     | DefineTariff
+    | PublishPrices
     | DefineProfile
     | RegisterPod
     | ChangePod

@@ -20,7 +20,15 @@ from wattbay.core.ledger import Ledger, hold
 from wattbay.core.market.product import gate_closes
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
-from wattbay.core.registry import Registry, facts_at, facts_then, has_role, pool_price, refuse
+from wattbay.core.registry import (
+    Registry,
+    facts_at,
+    facts_then,
+    has_role,
+    pool_price,
+    refuse,
+    tariff_at,
+)
 from wattbay.core.settlement import Deal, Seat, Settlement
 from wattbay.core.statements import Statements, month_of
 from wattbay.ids import PodId, ProductId, RunName, TradeId
@@ -246,6 +254,7 @@ def _seats(
     """Gather what settlement needs to know of each pod, in order of registration."""
     tariffs = registry.tariffs
     parties = registry.parties
+    is_priced = delivery in registry.prices
     seats = []
     for pod, energy in energies.items():
         facts = facts_then(registry, pod, delivery)
@@ -254,7 +263,7 @@ def _seats(
         seats.append(
             Seat(
                 facts,
-                tariffs[facts.tariff],
+                tariff_at(registry, facts, delivery) if is_priced else tariffs[facts.tariff],
                 energy,
                 activated.get(pod, 0),
                 taxed is not None and taxed <= delivery,
@@ -301,6 +310,8 @@ def correct(
         return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is final")
     if settlement.record_hash(record) != final.record_hash:
         return refuse(Reason.RECORD_ALTERED, "this is not the record that was archived")
+    if record.delivery < registry.prices_since and record.delivery not in registry.prices:
+        return refuse(Reason.UNKNOWN_DELIVERY, "its published prices are no longer kept")
     receipts = {receipt.pod: receipt for receipt in record.receipts}
     old = receipts.get(command.pod)
     if old is None:

@@ -34,7 +34,9 @@ from wattbay.ids import (
     ProfileId,
     RunName,
     SignalId,
+    TariffId,
     TradeId,
+    ZoneId,
 )
 from wattbay.periods import Instant
 
@@ -92,6 +94,19 @@ class TariffDefined(Message, kw_only=True):
     """A tariff is published."""
 
     tariff: Tariff
+
+
+class PricesPublished(Message, kw_only=True):
+    """What a tariff costs in some deliveries is known, for good. [nano-currency per Wh]"""
+
+    publisher: PartyId
+    tariff: TariffId
+    start: Instant
+    energy: tuple[int, ...] = ()
+    export: tuple[int, ...] = ()
+    levy: tuple[int, ...] = ()
+    network: tuple[int, ...] = ()
+    zone: ZoneId | None = None
 
 
 class ProfileDefined(Message, kw_only=True):
@@ -425,6 +440,7 @@ Event = (
     | MoneyWithdrawn
     | DebtWrittenOff
     | TariffDefined
+    | PricesPublished
     | ProfileDefined
     | PodRegistered
     | PodChanged

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from wattbay.core import commands as c
 from wattbay.core import deliveries as dl
 from wattbay.core import events as e
-from wattbay.core import flow, funds, ledger, metering, meters, registry, statements
+from wattbay.core import flow, funds, ledger, metering, meters, registry, statements, tariffs
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, ReceiptIssued
@@ -42,6 +42,7 @@ Registering = (
     | c.ChangePod
     | c.RegisterParty
     | c.DefineTariff
+    | c.PublishPrices
     | c.DefineProfile
     | c.DefineProduct
     | c.OpenCommunity
@@ -179,6 +180,8 @@ def _register(state: State, command: Registering, at: Instant) -> list[Event]:
             return registry.register_party(known, command, at)
         case c.DefineTariff():
             return registry.define_tariff(known, command)
+        case c.PublishPrices():
+            return tariffs.publish(known, state.deliveries, command, at)
         case c.DefineProfile():
             return registry.define_profile(known, command)
         case c.DefineProduct():
@@ -336,6 +339,10 @@ def _registered(state: State, event: Event) -> None:
     registry.apply(state.registry, event)
 
 
+def _prices_published(state: State, event: e.PricesPublished) -> None:
+    tariffs.published(state.registry, event)
+
+
 def _nothing(state: State, event: Event) -> None:
     """Change nothing: what was refused, or is told for the readers alone."""
 
@@ -403,6 +410,7 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.CommunityOpened: _registered,
         e.PartyRegistered: _registered,
         e.TariffDefined: _registered,
+        e.PricesPublished: _prices_published,
         e.ProfileDefined: _registered,
         e.Rejected: _nothing,
         e.DeliveryCorrected: _nothing,

@@ -30,6 +30,7 @@ from wattbay.ids import (
     ProductId,
     ProfileId,
     TariffId,
+    ZoneId,
     is_id,
 )
 from wattbay.periods import Instant
@@ -48,6 +49,8 @@ REGISTER_DIGITS_MAX = 15
 RESERVED = frozenset({"grid", "pool", "activated"})
 """No pod bears these names: they are those of other energy accounts."""
 CURRENCY_LETTERS = 3
+EVERYWHERE = ZoneId("")
+"""Stands for all zones where published prices are the same in each; no zone bears this name."""
 
 
 class Community(Struct, frozen=True):
@@ -66,6 +69,13 @@ class Registry(Struct):
     community: Community | None = None
     parties: dict[PartyId, Party] = field(default_factory=dict)
     tariffs: dict[TariffId, Tariff] = field(default_factory=dict)
+    prices: dict[Instant, dict[TariffId, dict[ZoneId, Tariff]]] = field(default_factory=dict)
+    """Tariffs as they hold in deliveries that prices were published of, by delivery in order of
+    publication, then tariff and zone; `EVERYWHERE` where the zone does not matter."""
+    priced: int = 0
+    """How many tariffs stand in `prices`."""
+    prices_since: Instant = Instant(-SAFE_INTEGER_MAX)
+    """Of deliveries before this, published prices may have been forgotten."""
     profiles: dict[ProfileId, tuple[int, ...]] = field(default_factory=dict)
     pods: dict[PodId, list[PodFacts]] = field(default_factory=dict)
     """Facts of each pod, earliest first."""
@@ -114,6 +124,17 @@ def has_role(registry: Registry, party: PartyId, role: Role) -> bool:
     return known is not None and role in known.roles
 
 
+def tariff_at(registry: Registry, facts: PodFacts, delivery: Instant) -> Tariff:
+    """Return the tariff of a pod as it holds in a delivery.
+
+    With the prices that were published of it; where none were, those of the tariff itself.
+    """
+    priced = registry.prices.get(delivery)
+    by_zone = None if priced is None else priced.get(facts.tariff)
+    found = None if by_zone is None else by_zone.get(facts.zone, by_zone.get(EVERYWHERE))
+    return registry.tariffs[facts.tariff] if found is None else found
+
+
 def tax_ppm(tariff: Tariff, at: Instant) -> int:
     """Return the rate of tax that holds at an instant. [ppm]"""
     rate = 0
@@ -127,20 +148,28 @@ def pool_price(registry: Registry, product: Product, at: Instant) -> int:
     """Return the price at which longs and shorts of the community net. [nano-currency per Wh]
 
     Where the product names none: the middle between the lowest retail energy component and the
-    highest export price among the pods' tariffs, rounded down to the tick.
+    highest export price among the pods' tariffs, rounded down to the tick. All are those that hold
+    in the delivery that starts at the instant.
     """
     if product.pool_price is not None:
         return product.pool_price
-    in_use = {
-        facts.tariff for pod in registry.pods if (facts := facts_at(registry, pod, at)) is not None
-    }
-    tariffs = [registry.tariffs[name] for name in sorted(in_use)]
+    tariffs = _tariffs_in_use(registry, at)
     if not tariffs:
         return 0
     low = min(tariff.energy for tariff in tariffs)
     high = max(tariff.export for tariff in tariffs)
     tick = product.price_tick
     return (low + high) // (2 * tick) * tick  # divides: the middle, rounded down to the tick
+
+
+def _tariffs_in_use(registry: Registry, at: Instant) -> list[Tariff]:
+    """Return the tariffs of all pods as they hold in a delivery, each once."""
+    dated = (facts_at(registry, pod, at) for pod in registry.pods)
+    if at not in registry.prices:
+        in_use = {facts.tariff for facts in dated if facts is not None}
+        return [registry.tariffs[name] for name in sorted(in_use)]
+    priced = {(facts.tariff, facts.zone): facts for facts in dated if facts is not None}
+    return [tariff_at(registry, priced[one], at) for one in sorted(priced)]
 
 
 # --- decisions -------------------------------------------------------------------------------

@@ -164,16 +164,17 @@ def _deliver(
     """
     zones = {seat.facts.pod: seat.facts.zone for seat in seats}
     fees: dict[PodId, dict[tuple[ZoneId, ZoneId], int]] = {}
-    by_tariff: dict[str, dict[tuple[ZoneId, ZoneId], int]] = {}
+    by_tariff: dict[int, dict[tuple[ZoneId, ZoneId], int]] = {}
     tariffs = {}
     for seat in seats:
         tariff = seat.tariff
         tariffs[seat.facts.pod] = tariff
-        if tariff.tariff not in by_tariff:
-            by_tariff[tariff.tariff] = {
+        # By record, not by name: published prices can differ by zone.
+        if id(tariff) not in by_tariff:
+            by_tariff[id(tariff)] = {
                 (fee.from_zone, fee.to_zone): fee.nano_per_wh for fee in tariff.network_local
             }
-        fees[seat.facts.pod] = by_tariff[tariff.tariff]
+        fees[seat.facts.pod] = by_tariff[id(tariff)]
     delivered = []
     for trade in trades:
         if trade.buyer == trade.seller:

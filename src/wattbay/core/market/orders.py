@@ -10,7 +10,14 @@ from wattbay.core.facts import NetworkLimit, Product, Role, Side, Tariff
 from wattbay.core.ledger import Ledger, account_at, available, hold
 from wattbay.core.market.product import gate_closes, gate_opens
 from wattbay.core.reasons import Reason
-from wattbay.core.registry import Registry, facts_at, facts_then, has_role, refuse
+from wattbay.core.registry import (
+    Registry,
+    facts_at,
+    facts_then,
+    has_role,
+    refuse,
+    tariff_at,
+)
 from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.periods import Instant
 
@@ -78,7 +85,7 @@ def place(
         return refuse(Reason.TOO_MANY, f"{product.orders_per_pod_max} open orders are the most")
     if len(book.orders) >= ORDERS_PER_DELIVERY_MAX:
         return refuse(Reason.TOO_MANY, f"{ORDERS_PER_DELIVERY_MAX} orders are the most")
-    tariff = registry.tariffs[facts.tariff]
+    tariff = tariff_at(registry, facts, command.delivery)
     at_risk = worst_case(product, tariff, command.side, command.quantity_wh, command.limit)
     if at_risk:
         left = available(registry, ledger, facts.party)
@@ -172,7 +179,7 @@ def amend(
         return fault
     order = book.orders[command.order]
     facts = facts_then(registry, order.pod, delivery)
-    tariff = registry.tariffs[facts.tariff]
+    tariff = tariff_at(registry, facts, delivery)
     at_risk = worst_case(product, tariff, order.side, command.quantity_wh, command.limit)
     left = available(registry, ledger, facts.party) + order.hold_nano
     # Who has nothing left may still risk less than before.
@@ -220,7 +227,7 @@ def curtail(registry: Registry, market: Market, command: c.CurtailOrder) -> list
     if command.quantity_wh % product.energy_tick:
         return refuse(Reason.OFF_TICK, f"quantities are multiples of {product.energy_tick} Wh")
     facts = facts_then(registry, order.pod, delivery)
-    tariff = registry.tariffs[facts.tariff]
+    tariff = tariff_at(registry, facts, delivery)
     return [
         e.OrderCurtailed(
             order=command.order,

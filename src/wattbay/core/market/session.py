@@ -12,7 +12,7 @@ from wattbay.core.market.network import clear_within
 from wattbay.core.market.orders import Market, Order, short_price
 from wattbay.core.market.product import check_ends, gate_closes
 from wattbay.core.reasons import Reason
-from wattbay.core.registry import Registry, facts_then, refuse
+from wattbay.core.registry import Registry, facts_then, refuse, tariff_at
 from wattbay.ids import TradeId
 from wattbay.periods import Instant
 
@@ -87,7 +87,7 @@ def _trades(
     traded: list[e.Event] = []
     for number, (buy, sell, quantity, buy_price, sell_price) in enumerate(result.trades, first):
         seller = sells[sell]
-        tariff = registry.tariffs[facts_then(registry, seller.pod, delivery).tariff]
+        tariff = tariff_at(registry, facts_then(registry, seller.pod, delivery), delivery)
         # The seller has the money of the sale; what it may lose is buying the energy back.
         risk = short_price(product, tariff)
         traded.append(
