@@ -22,7 +22,7 @@ from wattbay.core.events import Event, ReceiptIssued
 from wattbay.core.facts import Role
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import network, orders, session
+from wattbay.core.market import desk, network, orders, session
 from wattbay.core.market.orders import Book, Market
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
@@ -115,7 +115,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
     known, market, book = state.registry, state.market, state.ledger
     match command:
         case c.PlaceOrder():
-            return orders.place(known, market, book, command, at)
+            return desk.place(known, market, book, command, at)
         case c.SubmitReading():
             return metering.submit_reading(known, state.metering, command, at)
         case c.CloseGate():
@@ -125,11 +125,13 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
         case c.SettlePeriod():
             return dl.settle_period(known, state.deliveries, state.metering, command, at)
         case c.AmendOrder():
-            return orders.amend(known, market, book, command, at)
+            return desk.amend(known, market, book, command, at)
         case c.CancelOrder():
-            return orders.cancel(known, market, command, at)
+            return desk.cancel(known, market, command, at)
+        case c.CancelOrders():
+            return desk.cancel_all(known, market, command, at)
         case c.CurtailOrder():
-            return orders.curtail(known, market, command)
+            return desk.curtail(known, market, command)
         case c.SubmitLimit():
             return network.submit(known, market, command)
         case c.CancelTrade():
@@ -141,8 +143,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
         case c.CorrectDelivery():
             return dl.correct(known, state.deliveries, state.metering, command)
         case (
-            c.CancelOrders()
-            | c.TakeOffer()
+            c.TakeOffer()
             | c.ReleaseOrder()
             | c.ExpireOrder()
             | c.OpenTrading()

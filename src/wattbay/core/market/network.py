@@ -142,7 +142,8 @@ def clear_within(
     auctions held in search a limit that is breached takes out as many again as went for it so far,
     or one. Without orders none is breached.
     """
-    orders = list(market.books[product.product][delivery].orders.values())
+    standing = market.books[product.product][delivery].orders.values()
+    orders = [order for order in standing if not order.stands_by]
     rules = _rules(product)
     loads = _loads(registry, market, orders, delivery)
     gone = [0] * len(loads)

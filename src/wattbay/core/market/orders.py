@@ -1,23 +1,29 @@
-"""The life of an order: place, amend, cancel, curtail; what is held for it until it is cleared."""
+"""What every order goes through, whatever its market; and its life where it waits for an auction.
+
+Who may order, how much, and what is held for it; then: stand, amend, cancel, curtail, be cleared.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.facts import NetworkLimit, Product, Role, Side, Tariff
+from wattbay.core.facts import Mechanism, NetworkLimit, PodFacts, Product, Side, Tariff
 from wattbay.core.ledger import Ledger, account_at, available, hold
+from wattbay.core.market import form
 from wattbay.core.market.product import gate_closes, gate_opens
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import (
     Registry,
     facts_at,
     facts_then,
-    has_role,
     refuse,
     tariff_at,
 )
+from wattbay.core.terms import OrderTerms
 from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.periods import Instant
 
@@ -31,19 +37,42 @@ class Order(Struct, gc=False):
     pod: PodId
     side: Side
     quantity_wh: int
+    """All of it, with what is filled."""
     limit: int | None
     hold_nano: int
+    """The worst case of what is open of it."""
     account: str
     """On which its hold stands."""
+    filled_wh: int = 0
+    terms: OrderTerms | None = None
+    stands_by: bool = False
+    """Waits for a condition or an instant: its market does not know it yet."""
+
+    @property
+    def open_wh(self) -> int:
+        """What of it can still trade."""
+        return self.quantity_wh - self.filled_wh
+
+
+class Stake(Struct, gc=False):
+    """What a pod has at stake in a delivery of a product."""
+
+    orders: int = 0
+    """How many stand."""
+    buying_wh: int = 0
+    """Open in its buy orders."""
+    selling_wh: int = 0
+    bought_wh: int = 0
+    sold_wh: int = 0
 
 
 class Book(Struct):
-    """What stands for one delivery of a product, from its listing until it is cleared."""
+    """What stands for one delivery of a product, from its listing until trading is over."""
 
     orders: dict[OrderId, Order] = field(default_factory=dict)
     """By place in time."""
-    open_orders: dict[PodId, int] = field(default_factory=dict)
-    """How many stand of each pod."""
+    stakes: dict[PodId, Stake] = field(default_factory=dict)
+    """Of each pod that ordered."""
     clears_at: Instant | None = None
     """Once its gate is closed and the network is checked."""
 
@@ -56,53 +85,106 @@ class Market(Struct, omit_defaults=True):
     """As submitted, until their spans have passed; where there are none, a snapshot has none."""
     next_order: int = 1
     next_trade: int = 1
+    places: dict[OrderId, tuple[ProductId, Instant]] = field(default_factory=dict)
+    """Where each order stands."""
 
 
 # --- decisions -------------------------------------------------------------------------------
 
 
-def place(
+class Entrant(NamedTuple):
+    """An order that nothing speaks against, and what was looked up to know."""
+
+    command: c.PlaceOrder
+    product: Product
+    book: Book
+    facts: PodFacts
+    tariff: Tariff
+    hold_nano: int
+
+
+def check(
     registry: Registry, market: Market, ledger: Ledger, command: c.PlaceOrder, at: Instant
-) -> list[e.Event]:
-    """Let an order stand, or say why not."""
+) -> Entrant | list[e.Event]:
+    """Return what is known of an order that may stand, or the refusal of one that may not."""
     product = registry.products.get(command.product)
     if product is None:
         return refuse(Reason.UNKNOWN_PRODUCT, f"product {command.product}")
+    if product.mechanism is Mechanism.COMMUNITY:
+        return refuse(Reason.NOT_ALLOWED, "this product is settled without orders")
     book = market.books[command.product].get(command.delivery)
     if book is None:
         return _no_book(registry, product, command.delivery, at)
-    fault = _gate(product, command.delivery, at)
+    fault = gate_fault(product, command.delivery, at)
     if fault is not None:
         return fault
     pod = command.pod
     facts = facts_at(registry, pod, command.delivery)
     if facts is None:
         return refuse(Reason.UNKNOWN_POD, f"pod {pod} at that delivery")
-    fault = _form(product, command.quantity_wh, command.limit)
+    fault = size_fault(product, command.quantity_wh, command.limit)
     if fault is not None:
         return fault
-    if book.open_orders.get(pod, 0) >= product.orders_per_pod_max:
-        return refuse(Reason.TOO_MANY, f"{product.orders_per_pod_max} open orders are the most")
-    if len(book.orders) >= ORDERS_PER_DELIVERY_MAX:
-        return refuse(Reason.TOO_MANY, f"{ORDERS_PER_DELIVERY_MAX} orders are the most")
+    wrong = form.fault_of(product, command)
+    if wrong is not None:
+        return refuse(*wrong)
+    fault = _room(product, book, command)
+    if fault is not None:
+        return fault
     tariff = tariff_at(registry, facts, command.delivery)
-    at_risk = worst_case(product, tariff, command.side, command.quantity_wh, command.limit)
+    price = worst_price(command.limit, command.terms)
+    at_risk = worst_case(product, tariff, command.side, command.quantity_wh, price)
     if at_risk:
         left = available(registry, ledger, facts.party)
         if at_risk > left:
             return refuse(Reason.NO_COLLATERAL, f"needs {at_risk}, available {left} nano")
+    return Entrant(command, product, book, facts, tariff, at_risk)
+
+
+def stand(market: Market, entrant: Entrant, *, stands_by: bool = False) -> list[e.Event]:
+    """Let an order stand that trades with nobody yet."""
+    command = entrant.command
     return [
         e.OrderPlaced(
             order=OrderId(market.next_order),
-            pod=pod,
+            pod=command.pod,
             product=command.product,
             delivery=command.delivery,
             side=command.side,
             quantity_wh=command.quantity_wh,
             limit=command.limit,
-            hold_nano=at_risk,
+            hold_nano=entrant.hold_nano,
+            terms=command.terms,
+            waits=stands_by,
         )
     ]
+
+
+def _room(product: Product, book: Book, command: c.PlaceOrder) -> list[e.Event] | None:
+    """Refuse more orders, or a larger position, than a pod or a delivery may have."""
+    stake = book.stakes.get(command.pod)
+    if stake is not None and stake.orders >= product.orders_per_pod_max:
+        return refuse(Reason.TOO_MANY, f"{product.orders_per_pod_max} open orders are the most")
+    if len(book.orders) >= ORDERS_PER_DELIVERY_MAX:
+        return refuse(Reason.TOO_MANY, f"{ORDERS_PER_DELIVERY_MAX} orders are the most")
+    return position_fault(product, stake, command.side, command.quantity_wh)
+
+
+def position_fault(
+    product: Product, stake: Stake | None, side: Side, more_wh: int
+) -> list[e.Event] | None:
+    """Refuse what could lead a pod beyond the product's position limit."""
+    most = product.position_max_wh
+    if most is None or more_wh <= 0:
+        return None
+    before = 0
+    if stake is not None and side is Side.BUY:
+        before = stake.buying_wh + stake.bought_wh
+    elif stake is not None:
+        before = stake.selling_wh + stake.sold_wh
+    if before + more_wh <= most:
+        return None
+    return refuse(Reason.POSITION_LIMIT, f"{most} Wh is the most; {max(0, most - before)} are left")
 
 
 def _no_book(registry: Registry, product: Product, delivery: Instant, at: Instant) -> list[e.Event]:
@@ -112,7 +194,7 @@ def _no_book(registry: Registry, product: Product, delivery: Instant, at: Instan
     return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is listed")
 
 
-def _gate(product: Product, delivery: Instant, at: Instant) -> list[e.Event] | None:
+def gate_fault(product: Product, delivery: Instant, at: Instant) -> list[e.Event] | None:
     """Refuse what comes before the gate opens or when it is closed."""
     if at >= gate_closes(product, delivery):
         return refuse(Reason.GATE_CLOSED, "an action stamped at gate closure is late")
@@ -121,7 +203,7 @@ def _gate(product: Product, delivery: Instant, at: Instant) -> list[e.Event] | N
     return None
 
 
-def _form(product: Product, quantity_wh: int, limit: int | None) -> list[e.Event] | None:
+def size_fault(product: Product, quantity_wh: int, limit: int | None) -> list[e.Event] | None:
     """Refuse a quantity or limit that the product does not know."""
     if not 0 < quantity_wh <= product.quantity_max_wh:
         return refuse(Reason.BAD_QUANTITY, f"1 to {product.quantity_max_wh} Wh")
@@ -134,6 +216,11 @@ def _form(product: Product, quantity_wh: int, limit: int | None) -> list[e.Event
     if limit % product.price_tick:
         return refuse(Reason.OFF_TICK, f"limits are multiples of {product.price_tick} nano per Wh")
     return None
+
+
+def worst_price(limit: int | None, terms: OrderTerms | None) -> int | None:
+    """Return the worst price that an order accepts; None where it names none."""
+    return terms.protection if limit is None and terms is not None else limit
 
 
 def worst_case(
@@ -158,84 +245,73 @@ def short_price(product: Product, tariff: Tariff) -> int:
 
 def find(market: Market, order: OrderId) -> tuple[ProductId, Instant, Book] | None:
     """Return where an order stands; None where it does not."""
-    for product, books in market.books.items():
-        for delivery, book in books.items():
-            if order in book.orders:
-                return product, delivery, book
-    return None
+    place = market.places.get(order)
+    if place is None:
+        return None
+    product, delivery = place
+    return product, delivery, market.books[product][delivery]
 
 
-def amend(
+class Change(NamedTuple):
+    """A change that nothing speaks against, and what was looked up to know."""
+
+    command: c.AmendOrder
+    product: Product
+    delivery: Instant
+    book: Book
+    order: Order
+    hold_nano: int
+    """The worst case of what will be open."""
+
+
+def check_change(
     registry: Registry, market: Market, ledger: Ledger, command: c.AmendOrder, at: Instant
-) -> list[e.Event]:
-    """Change an order before gate closure; a foreign or dead one is refused alike."""
+) -> Change | list[e.Event]:
+    """Return what is known of a change that may be, or its refusal.
+
+    A foreign order and a dead one are refused alike. The quantity is all of it, with what is
+    filled: so it means the same whatever trades in the meantime.
+    """
     found = find(market, command.order)
     if found is None or found[2].orders[command.order].pod != command.pod:
         return refuse(Reason.UNKNOWN_ORDER, f"order {command.order}")
     name, delivery, book = found
     product = registry.products[name]
-    fault = _gate(product, delivery, at) or _form(product, command.quantity_wh, command.limit)
+    fault = gate_fault(product, delivery, at) or size_fault(
+        product, command.quantity_wh, command.limit
+    )
     if fault is not None:
         return fault
     order = book.orders[command.order]
+    more = command.quantity_wh - order.quantity_wh
+    fault = position_fault(product, book.stakes[order.pod], order.side, more)
+    if fault is not None:
+        return fault
     facts = facts_then(registry, order.pod, delivery)
     tariff = tariff_at(registry, facts, delivery)
-    at_risk = worst_case(product, tariff, order.side, command.quantity_wh, command.limit)
+    left_wh = max(0, command.quantity_wh - order.filled_wh)
+    price = worst_price(command.limit, order.terms)
+    at_risk = worst_case(product, tariff, order.side, left_wh, price)
     left = available(registry, ledger, facts.party) + order.hold_nano
     # Who has nothing left may still risk less than before.
     if at_risk > max(left, order.hold_nano):
         return refuse(Reason.NO_COLLATERAL, f"needs {at_risk}, available {left} nano")
+    return Change(command, product, delivery, book, order, at_risk)
+
+
+def amend(change: Change) -> list[e.Event]:
+    """Change an order that waits for its auction."""
+    command, order = change.command, change.order
+    keeps = command.limit == order.limit and command.quantity_wh <= order.quantity_wh
     return [
         e.OrderAmended(
             order=command.order,
-            product=name,
-            delivery=delivery,
+            product=change.product.product,
+            delivery=change.delivery,
             quantity_wh=command.quantity_wh,
             limit=command.limit,
-            hold_nano=at_risk,
-            keeps_place=command.limit == order.limit and command.quantity_wh <= order.quantity_wh,
-        )
-    ]
-
-
-def cancel(
-    registry: Registry, market: Market, command: c.CancelOrder, at: Instant
-) -> list[e.Event]:
-    """Withdraw an order before gate closure."""
-    found = find(market, command.order)
-    if found is None or found[2].orders[command.order].pod != command.pod:
-        return refuse(Reason.UNKNOWN_ORDER, f"order {command.order}")
-    name, delivery, _ = found
-    fault = _gate(registry.products[name], delivery, at)
-    if fault is not None:
-        return fault
-    return [e.OrderCancelled(order=command.order, product=name, delivery=delivery)]
-
-
-def curtail(registry: Registry, market: Market, command: c.CurtailOrder) -> list[e.Event]:
-    """Let the grid operator reduce an order until it is cleared."""
-    if not has_role(registry, command.operator, Role.GRID_OPERATOR):
-        return refuse(Reason.NOT_ALLOWED, "only the grid operator curtails")
-    found = find(market, command.order)
-    if found is None:
-        return refuse(Reason.UNKNOWN_ORDER, f"order {command.order}")
-    name, delivery, book = found
-    order = book.orders[command.order]
-    if not 0 <= command.quantity_wh < order.quantity_wh:
-        return refuse(Reason.BAD_QUANTITY, f"0 to {order.quantity_wh - 1} Wh")
-    product = registry.products[name]
-    if command.quantity_wh % product.energy_tick:
-        return refuse(Reason.OFF_TICK, f"quantities are multiples of {product.energy_tick} Wh")
-    facts = facts_then(registry, order.pod, delivery)
-    tariff = tariff_at(registry, facts, delivery)
-    return [
-        e.OrderCurtailed(
-            order=command.order,
-            product=name,
-            delivery=delivery,
-            quantity_wh=command.quantity_wh,
-            hold_nano=worst_case(product, tariff, order.side, command.quantity_wh, order.limit),
-            reason=command.reason,
+            hold_nano=change.hold_nano,
+            keeps_place=keeps,
         )
     ]
 
@@ -255,32 +331,69 @@ def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPla
         event.limit,
         event.hold_nano,
         name,
+        0,
+        event.terms,
+        # In a book it is known where it waits for its stop: then it says what rests of it.
+        event.waits and event.rests_wh is None,
     )
-    book.open_orders[event.pod] = book.open_orders.get(event.pod, 0) + 1
+    market.places[event.order] = (event.product, event.delivery)
+    stake = book.stakes.get(event.pod)
+    if stake is None:
+        stake = book.stakes[event.pod] = Stake()
+    stake.orders += 1
+    _open(stake, event.side, event.quantity_wh)
     market.next_order = event.order + 1
     hold(ledger, name, event.hold_nano)
+
+
+def _open(stake: Stake, side: Side, energy_wh: int) -> None:
+    """Count what came to be open, or ceased to be."""
+    if side is Side.BUY:
+        stake.buying_wh += energy_wh
+    else:
+        stake.selling_wh += energy_wh
+
+
+def resize(book: Book, ledger: Ledger, order: Order, quantity_wh: int, hold_nano: int) -> None:
+    """Let an order be of another quantity, and hold its other worst case."""
+    _open(book.stakes[order.pod], order.side, quantity_wh - order.quantity_wh)
+    hold(ledger, order.account, hold_nano - order.hold_nano)
+    order.quantity_wh, order.hold_nano = quantity_wh, hold_nano
+
+
+def filled(book: Book, ledger: Ledger, order: Order, energy_wh: int, release_nano: int) -> None:
+    """Let a part of an order be traded, and release what was held for it."""
+    stake = book.stakes[order.pod]
+    if order.side is Side.BUY:
+        stake.buying_wh -= energy_wh
+        stake.bought_wh += energy_wh
+    else:
+        stake.selling_wh -= energy_wh
+        stake.sold_wh += energy_wh
+    order.filled_wh += energy_wh
+    order.hold_nano -= release_nano
+    hold(ledger, order.account, -release_nano)
 
 
 def amended(market: Market, ledger: Ledger, event: e.OrderAmended) -> None:
     """Change an order; one that loses its place goes to the end."""
     book = market.books[event.product][event.delivery]
     order = book.orders[event.order]
-    hold(ledger, order.account, event.hold_nano - order.hold_nano)
-    order.quantity_wh, order.limit = event.quantity_wh, event.limit
-    order.hold_nano = event.hold_nano
+    resize(book, ledger, order, event.quantity_wh, event.hold_nano)
+    order.limit = event.limit
     if not event.keeps_place:
         del book.orders[event.order]
         book.orders[event.order] = order
 
 
 def curtailed(market: Market, ledger: Ledger, event: e.OrderCurtailed) -> None:
-    """Reduce an order in its place; to zero: it goes."""
-    if event.quantity_wh == 0:
+    """Reduce an order in its place; to what is filled of it: it goes."""
+    book = market.books[event.product][event.delivery]
+    order = book.orders[event.order]
+    if event.quantity_wh <= order.filled_wh:
         gone(market, ledger, event.product, event.delivery, event.order)
         return
-    order = market.books[event.product][event.delivery].orders[event.order]
-    hold(ledger, order.account, event.hold_nano - order.hold_nano)
-    order.quantity_wh, order.hold_nano = event.quantity_wh, event.hold_nano
+    resize(book, ledger, order, event.quantity_wh, event.hold_nano)
 
 
 def gone(
@@ -289,15 +402,15 @@ def gone(
     """Take an order out of its book and release its hold."""
     book = market.books[product][delivery]
     dead = book.orders.pop(order)
+    del market.places[order]
     hold(ledger, dead.account, -dead.hold_nano)
-    left = book.open_orders[dead.pod] - 1
-    if left:
-        book.open_orders[dead.pod] = left
-    else:
-        del book.open_orders[dead.pod]
+    stake = book.stakes[dead.pod]
+    stake.orders -= 1
+    _open(stake, dead.side, -dead.open_wh)
 
 
 def cleared(market: Market, ledger: Ledger, product: ProductId, delivery: Instant) -> None:
     """Release what was held for the orders of a delivery, and close its book."""
     for order in market.books[product].pop(delivery).orders.values():
         hold(ledger, order.account, -order.hold_nano)
+        del market.places[order.order]
