@@ -1,6 +1,7 @@
 """The call auction: all orders at once, one price, and what each order gets of the volume.
 
-A pure function on columns of integers. The live exchange and the market file both call it.
+A pure function on columns of integers: `clear` takes and gives lists, `cross` columns. The live
+exchange and the market file both call it.
 
 Prices inside are in the sellers' terms: what a seller receives. A buyer pays the network fee on
 top, so a buy limit, which is all-in, counts as `limit - network_fee`.
@@ -13,20 +14,24 @@ where their ranks sum to zero or less.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, repeat
 from operator import mul
 from typing import NamedTuple
 
 from wattbay.core.facts import Margin, Pricing
+from wattbay.core.market.sides import (
+    FIRST,
+    column,
+    fill_before,
+    levels,
+    line_up,
+    listed,
+    places_of,
+    ranks,
+)
+from wattbay.core.market.unboxed import i64, vec
 from wattbay.units import share
-
-_FIRST = -(2**60)
-"""The rank of a market order: before any limit, even with a fee, for those fit in 54 bits."""
-
-_CROWD = 8
-"""With more orders a rank than this, gathering them by rank is faster than sorting them."""
 
 Match = tuple[int, int, int, int, int]
 """A trade: buy index, sell index, quantity, what the buyer pays, what the seller gets a unit."""
@@ -78,38 +83,63 @@ class Clearing(NamedTuple):
     """The largest sum of the two by any rule, a market order being worth the clearing price."""
 
 
+class Columns(NamedTuple):
+    """One side of the book as columns, in order of arrival. Shape of both: (n_orders,)."""
+
+    ranks: vec[i64]
+    """Lower trades first; `FIRST` for a market order. [price units]"""
+    quantities: vec[i64]
+    """[quantity units]"""
+
+
+class Crossing(NamedTuple):
+    """What each order gets; as in `Clearing`, but for the trades."""
+
+    price: int | None
+    volume: int
+    buy_fills: vec[i64]
+    sell_fills: vec[i64]
+    market_keeps: int
+    surplus_buyers: int
+    surplus_sellers: int
+    surplus_maximum: int
+
+
 class _Line(NamedTuple):
-    """One side in the order in which it trades."""
+    """One side by levels, in the order in which they trade."""
 
     ranks: list[int]
-    """By index of the order. Shape: (n_orders,)."""
-    order: list[int]
-    """Indices: lowest rank first, then by arrival. Shape: (n_orders,)."""
+    """Each once, lowest first. Shape: (n_levels,)."""
+    quantities: list[int]
+    """At each. Shape: (n_levels,)."""
     sums: list[int]
-    """Quantity of the first 0, 1, 2, … in line. Shape: (n_orders + 1,)."""
-
-    def rank(self, place: int) -> int:
-        """Return the rank of the one at `place`, from 0."""
-        return self.ranks[self.order[place]]
+    """Quantity of the first 0, 1, 2, … levels. Shape: (n_levels + 1,)."""
 
     def before(self, rank: int) -> int:
-        """Return how many stand before `rank`."""
-        return bisect_left(self.order, rank, key=self.ranks.__getitem__)
+        """Return how many levels stand before `rank`."""
+        return bisect_left(self.ranks, rank)
 
     def up_to(self, rank: int) -> int:
-        """Return how many stand at `rank` or before it."""
-        return bisect_right(self.order, rank, key=self.ranks.__getitem__)
+        """Return how many levels stand at `rank` or before it."""
+        return bisect_right(self.ranks, rank)
 
 
-class _Portion(NamedTuple):
-    """What of one side trades."""
+class _Queue(NamedTuple):
+    """Those of one side that got something, in the order in which they trade."""
 
-    fills: list[int]
-    """By index of the order. Shape: (n_orders,)."""
-    queue: list[int]
-    """Indices of those that got something, in the order in which they trade."""
-    ends: list[int]
-    """What each in the queue and all before it got. Shape: that of `queue`."""
+    places: Sequence[int]
+    fills: Iterable[int]
+    prices: Iterable[int]
+
+
+def buy_columns(buys: Orders, network_fee: int) -> Columns:
+    """Return buy orders as columns: dearest first, in the sellers' terms."""
+    return Columns(ranks(buys.limits, -1, network_fee), column(buys.quantities))
+
+
+def sell_columns(sells: Orders) -> Columns:
+    """Return sell orders as columns: cheapest first."""
+    return Columns(ranks(sells.limits, 1, 0), column(sells.quantities))
 
 
 def clear(buys: Orders, sells: Orders, rules: Rules) -> Clearing:
@@ -131,33 +161,58 @@ def clear(buys: Orders, sells: Orders, rules: Rules) -> Clearing:
 
     Under `Pricing.PAY_AS_BID` a market order pays or gets the clearing price: it names no other.
     """
-    demand = _line(_buy_ranks(buys, rules.network_fee), buys.quantities)
-    supply = _line(_sell_ranks(sells), sells.quantities)
+    bought, sold = buy_columns(buys, rules.network_fee), sell_columns(sells)
+    found = cross(bought, sold, rules)
+    if found.price is None:
+        return Clearing(None, 0, listed(found.buy_fills), listed(found.sell_fills), [], 0, 0, 0, 0)
+    bought_wh, sold_wh = listed(found.buy_fills), listed(found.sell_fills)
+    buyers = line_up(bought.ranks, found.buy_fills, rules.price_tick)
+    sellers = line_up(sold.ranks, found.sell_fills, rules.price_tick)
+    buy_prices: Iterable[int] = repeat(found.price + rules.network_fee)
+    sell_prices: Iterable[int] = repeat(found.price)
+    if rules.pricing is Pricing.PAY_AS_BID:
+        buy_prices = _own_prices(buyers, buys, found.price + rules.network_fee)
+        sell_prices = _own_prices(sellers, sells, found.price)
+    trades = _pair(
+        _Queue(buyers, map(bought_wh.__getitem__, buyers), buy_prices),
+        _Queue(sellers, map(sold_wh.__getitem__, sellers), sell_prices),
+    )
+    return Clearing(
+        found.price,
+        found.volume,
+        bought_wh,
+        sold_wh,
+        trades,
+        found.market_keeps,
+        found.surplus_buyers,
+        found.surplus_sellers,
+        found.surplus_maximum,
+    )
+
+
+def cross(buys: Columns, sells: Columns, rules: Rules) -> Crossing:
+    """Say what each order gets, without pairing buyers and sellers."""
+    tick = rules.price_tick
+    demand = _line(*levels(buys.ranks, buys.quantities, tick))
+    supply = _line(*levels(sells.ranks, sells.quantities, tick))
     volume = _volume(demand, supply)
     price = _price(demand, supply, volume, rules) if volume else None
     if price is None:
-        return Clearing(None, 0, [0] * len(buys.limits), [0] * len(sells.limits), [], 0, 0, 0, 0)
-    bought = _portion(demand, volume, buys.quantities, rules.margin)
-    sold = _portion(supply, volume, sells.quantities, rules.margin)
-    surplus_buyers = _surplus(demand, bought, -price)
-    surplus_sellers = _surplus(supply, sold, price)
+        return Crossing(None, 0, _nothing(buys), _nothing(sells), 0, 0, 0, 0)
+    surplus_buyers = _surplus(demand, volume, -price)
+    surplus_sellers = _surplus(supply, volume, price)
     maximum = surplus_buyers + surplus_sellers
     if demand.sums[demand.before(-price)] > volume or supply.sums[supply.before(price)] > volume:
-        maximum = _surplus_maximum(buys, sells, price, rules.network_fee)
-    buy_prices: Iterable[int] = repeat(price + rules.network_fee)
-    sell_prices: Iterable[int] = repeat(price)
+        maximum = _surplus_maximum(demand, supply, price)
     market_keeps = 0
     if rules.pricing is Pricing.PAY_AS_BID:
-        buy_prices = _own_prices(bought, buys, price + rules.network_fee)
-        sell_prices = _own_prices(sold, sells, price)
         # Nobody pays or gets other than its limit, so what would have been gained is kept.
         market_keeps, surplus_buyers, surplus_sellers = surplus_buyers + surplus_sellers, 0, 0
-    return Clearing(
+    return Crossing(
         price,
         volume,
-        bought.fills,
-        sold.fills,
-        _pair(bought, buy_prices, sold, sell_prices),
+        _fills(buys, demand, volume, rules.margin),
+        _fills(sells, supply, volume, rules.margin),
         market_keeps,
         surplus_buyers,
         surplus_sellers,
@@ -165,32 +220,19 @@ def clear(buys: Orders, sells: Orders, rules: Rules) -> Clearing:
     )
 
 
-def _own_prices(portion: _Portion, orders: Orders, price: int) -> list[int]:
+def _nothing(side: Columns) -> vec[i64]:
+    return column([0] * len(side.quantities))
+
+
+def _own_prices(queue: Sequence[int], orders: Orders, price: int) -> list[int]:
     """List what each in the queue pays or gets for itself: its limit, or the price."""
-    limits = map(orders.limits.__getitem__, portion.queue)
+    limits = map(orders.limits.__getitem__, queue)
     return [price if limit is None else limit for limit in limits]
 
 
-def _buy_ranks(buys: Orders, fee: int) -> list[int]:
-    """Rank buy orders: dearest first, in the sellers' terms."""
-    return [_FIRST if limit is None else fee - limit for limit in buys.limits]
-
-
-def _sell_ranks(sells: Orders) -> list[int]:
-    """Rank sell orders: cheapest first."""
-    return [_FIRST if limit is None else limit for limit in sells.limits]
-
-
-def _line(ranks: list[int], quantities: Sequence[int]) -> _Line:
-    """Line up one side by rank, then by arrival."""
-    if len(set(ranks)) * _CROWD < len(ranks):
-        crowds: defaultdict[int, list[int]] = defaultdict(list)
-        for index, rank in enumerate(ranks):
-            crowds[rank].append(index)
-        order = list(chain.from_iterable(map(crowds.__getitem__, sorted(crowds))))
-    else:
-        order = sorted(range(len(ranks)), key=ranks.__getitem__)
-    return _Line(ranks, order, list(accumulate(map(quantities.__getitem__, order), initial=0)))
+def _line(found: list[int], quantities: list[int]) -> _Line:
+    """Return levels as a line."""
+    return _Line(found, quantities, list(accumulate(quantities, initial=0)))
 
 
 def _volume(demand: _Line, supply: _Line) -> int:
@@ -202,11 +244,11 @@ def _reach(line: _Line, other: _Line) -> int:
     """Return how many in line trade when best meets best for as long as they cross."""
 
     def gap(place: int) -> int:
-        """Return the distance of the limits where this order's first unit trades; it widens."""
+        """Return the distance of the limits where this level's first unit trades; it widens."""
         facing = bisect_right(other.sums, line.sums[place]) - 1
-        return 1 if facing == len(other.order) else line.rank(place) + other.rank(facing)
+        return 1 if facing == len(other.ranks) else line.ranks[place] + other.ranks[facing]
 
-    return bisect_right(range(len(line.order)), 0, key=gap)
+    return bisect_right(range(len(line.ranks)), 0, key=gap)
 
 
 def _price(demand: _Line, supply: _Line, volume: int, rules: Rules) -> int | None:
@@ -238,36 +280,29 @@ def _candidates(demand: _Line, supply: _Line, volume: int) -> list[int]:
     """List the limits present at which the volume is traded, lowest first."""
     last_buy = bisect_left(demand.sums, volume) - 1
     last_sell = bisect_left(supply.sums, volume) - 1
-    lowest, highest = supply.rank(last_sell), -demand.rank(last_buy)
-    prices = {-demand.ranks[i] for i in demand.order[last_buy : demand.up_to(-lowest)]}
-    prices.update(supply.ranks[i] for i in supply.order[last_sell : supply.up_to(highest)])
-    return sorted(prices - {_FIRST, -_FIRST})
+    lowest, highest = supply.ranks[last_sell], -demand.ranks[last_buy]
+    prices = {-rank for rank in demand.ranks[last_buy : demand.up_to(-lowest)]}
+    prices.update(supply.ranks[last_sell : supply.up_to(highest)])
+    return sorted(prices - {FIRST, -FIRST})
 
 
-def _portion(line: _Line, volume: int, quantities: Sequence[int], margin: Margin) -> _Portion:
+def _fills(side: Columns, line: _Line, volume: int, margin: Margin) -> vec[i64]:
     """Fill better limits whole, and share what is left of the volume at the last one."""
-    last = line.rank(bisect_left(line.sums, volume) - 1)
-    start, end = line.before(last), line.up_to(last)
-    queue, ends = line.order[:start], line.sums[1 : start + 1]
-    fills = [0] * len(quantities)
-    for index in queue:
-        fills[index] = quantities[index]
-    level = line.order[start:end]
-    filled = line.sums[start]
-    parts = _shared(volume - filled, [quantities[index] for index in level], margin)
+    place = bisect_left(line.sums, volume) - 1
+    last = line.ranks[place]
+    fills = fill_before(side.ranks, side.quantities, last)
+    level = places_of(side.ranks, last)
+    wanted = [side.quantities[index] for index in level]
+    parts = _shared(volume - line.sums[place], wanted, margin)
     for index, part in zip(level, parts, strict=True):
-        if part:
-            filled += part
-            fills[index] = part
-            queue.append(index)
-            ends.append(filled)
-    return _Portion(fills, queue, ends)
+        fills[index] = part
+    return fills
 
 
-def _shared(left: int, wanted: list[int], margin: Margin) -> list[int]:
+def _shared(left: int, wanted: Sequence[int], margin: Margin) -> list[int]:
     """Share `left`, at most what is wanted, among the orders at one limit."""
     if margin is Margin.PRO_RATA:
-        return share(left, wanted)
+        return share(left, list(wanted))
     parts = []
     for quantity in wanted:
         parts.append(min(quantity, left))
@@ -275,45 +310,50 @@ def _shared(left: int, wanted: list[int], margin: Margin) -> list[int]:
     return parts
 
 
-def _surplus(line: _Line, portion: _Portion, rank: int) -> int:
+def _surplus(line: _Line, volume: int, rank: int) -> int:
     """Return how far the limits stand before the price, given by its rank, times quantity."""
-    volume = portion.ends[-1]
-    of_markets = min(line.sums[line.up_to(_FIRST)], volume)
-    of_all: int = rank * volume - sum(map(mul, line.ranks, portion.fills))
-    return of_all - (rank - _FIRST) * of_markets
+    last = bisect_left(line.sums, volume) - 1
+    begin = line.up_to(FIRST)
+    left = volume - line.sums[last]
+    if last < begin:
+        return 0  # Only market orders trade, and they name no limit.
+    whole: int = sum(map(mul, line.ranks[begin:last], line.quantities[begin:last]))
+    return rank * (volume - line.sums[begin]) - whole - line.ranks[last] * left
 
 
-def _surplus_maximum(buys: Orders, sells: Orders, price: int, fee: int) -> int:
+def _surplus_maximum(demand: _Line, supply: _Line, price: int) -> int:
     """Return the largest surplus when market orders are worth the price.
 
     Best against best is worth most, by worth alone. The auction differs only where market orders,
     which go first whatever they are worth, stand before a limit that would have gained more.
     """
-    demand = _line(
-        [-price if rank == _FIRST else rank for rank in _buy_ranks(buys, fee)], buys.quantities
-    )
-    supply = _line(
-        [price if rank == _FIRST else rank for rank in _sell_ranks(sells)], sells.quantities
-    )
+    demand, supply = _priced(demand, -price), _priced(supply, price)
     volume = _volume(demand, supply)
-    bought = _portion(demand, volume, buys.quantities, Margin.TIME)
-    sold = _portion(supply, volume, sells.quantities, Margin.TIME)
-    return _surplus(demand, bought, -price) + _surplus(supply, sold, price)
+    return _surplus(demand, volume, -price) + _surplus(supply, volume, price)
 
 
-def _pair(
-    bought: _Portion, buy_prices: Iterable[int], sold: _Portion, sell_prices: Iterable[int]
-) -> list[Match]:
-    """Pair buyers and sellers head to head; prices are by place in the queue."""
+def _priced(line: _Line, rank: int) -> _Line:
+    """Return a line in which market orders stand at a rank."""
+    if line.ranks[:1] != [FIRST]:
+        return line
+    table = dict(zip(line.ranks[1:], line.quantities[1:], strict=True))
+    table[rank] = table.get(rank, 0) + line.quantities[0]
+    found = sorted(table)
+    return _line(found, [table[one] for one in found])
+
+
+def _pair(buyers: _Queue, sellers: _Queue) -> list[Match]:
+    """Pair buyers and sellers head to head."""
     trades: list[Match] = []
-    sellers = zip(sold.queue, sold.ends, sell_prices, strict=False)
-    seller = seller_end = sell_price = traded = 0
-    for buyer, buyer_end, buy_price in zip(bought.queue, bought.ends, buy_prices, strict=False):
-        while seller_end < buyer_end:
-            if seller_end > traded:
-                trades.append((buyer, seller, seller_end - traded, buy_price, sell_price))
-                traded = seller_end
-            seller, seller_end, sell_price = next(sellers)
-        trades.append((buyer, seller, buyer_end - traded, buy_price, sell_price))
-        traded = buyer_end
+    others = zip(*sellers, strict=False)
+    seller = seller_left = sell_price = 0
+    for buyer, bought, buy_price in zip(*buyers, strict=False):
+        left = bought
+        while left > seller_left:
+            if seller_left:
+                trades.append((buyer, seller, seller_left, buy_price, sell_price))
+                left -= seller_left
+            seller, seller_left, sell_price = next(others)
+        trades.append((buyer, seller, left, buy_price, sell_price))
+        seller_left -= left
     return trades
