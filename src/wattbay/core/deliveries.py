@@ -15,8 +15,9 @@ from wattbay.core import events as e
 from wattbay.core import metering as mt
 from wattbay.core import settlement
 from wattbay.core.events import DeliveredTrade, EnergyMetered, Imbalance
-from wattbay.core.facts import Product, Quality, Receipt, Role
+from wattbay.core.facts import Mechanism, Product, Quality, Receipt, Role
 from wattbay.core.ledger import Ledger, hold
+from wattbay.core.market.allocation import Metered, allocate
 from wattbay.core.market.product import gate_closes
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
@@ -58,6 +59,8 @@ class Delivery(Struct):
     runs_done: int = 0
     dirty: bool = False
     """Whether anything was learnt since the last run."""
+    allocated: list[ProductId] = field(default_factory=list)
+    """Community products whose energy is allocated."""
 
 
 class FinalDelivery(Struct, frozen=True):
@@ -153,6 +156,39 @@ def cancel_trade(
     if at >= command.delivery:
         return refuse(Reason.GATE_CLOSED, "its delivery has begun; activate energy instead")
     return [e.TradeCancelled(traded=trade, reason=command.reason)]
+
+
+# --- allocations ------------------------------------------------------------------------------
+
+
+def submit_allocation(
+    registry: Registry,
+    deliveries: Deliveries,
+    metering: Metering,
+    first_trade: int,
+    command: c.SubmitAllocation,
+    at: Instant,
+) -> list[e.Event]:
+    """Take an allocation of a delivery that is over and not settled, or say what is wrong."""
+    product = registry.products.get(command.product)
+    if product is None:
+        return refuse(Reason.UNKNOWN_PRODUCT, f"product {command.product}")
+    if not has_role(registry, command.operator, Role.MARKET_OPERATOR):
+        return refuse(Reason.NOT_ALLOWED, "only the market operator submits allocations")
+    if product.mechanism is not Mechanism.COMMUNITY:
+        return refuse(Reason.NOT_ALLOWED, f"{product.product} is not allocated after the fact")
+    delivery = deliveries.open.get(command.delivery)
+    if delivery is None or command.product not in delivery.products:
+        return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is open")
+    if command.product in delivery.allocated:
+        return refuse(Reason.ALREADY_KNOWN, "a delivery is allocated once")
+    if at < command.delivery + registry.isp_us:
+        return refuse(Reason.NOT_DUE, "an allocation follows its delivery")
+    if delivery.runs_done:
+        return refuse(Reason.GATE_CLOSED, "an allocation comes before the first settlement run")
+    known = metering.energy.get(command.delivery, {})
+    metered = Metered(known, delivery.trades.values())
+    return allocate(registry, product, command, metered, first_trade)
 
 
 # --- settlement runs -------------------------------------------------------------------------
@@ -416,6 +452,11 @@ def untraded(deliveries: Deliveries, book: Ledger, trade: e.Traded, seller: str)
     delivery.holds[seller] -= trade.hold_nano
     hold(book, seller, -trade.hold_nano)
     delivery.dirty = True
+
+
+def allocated(deliveries: Deliveries, event: e.AllocationAccepted) -> None:
+    """Note that a delivery is allocated."""
+    deliveries.open[event.delivery].allocated.append(event.product)
 
 
 def activated(deliveries: Deliveries, event: e.EnergyActivated) -> None:

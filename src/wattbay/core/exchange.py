@@ -19,10 +19,10 @@ from wattbay.core import flow, funds, ledger, metering, meters, registry, statem
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, ReceiptIssued
-from wattbay.core.facts import Role
+from wattbay.core.facts import Mechanism, Role
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import desk, network, orders, session
+from wattbay.core.market import desk, network, orders, session, submitted
 from wattbay.core.market.orders import Book, Market
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
@@ -132,6 +132,12 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return desk.cancel_all(known, market, command, at)
         case c.CurtailOrder():
             return desk.curtail(known, market, command)
+        case c.SubmitClearing():
+            return submitted.submit(known, market, command, at)
+        case c.SubmitAllocation():
+            return dl.submit_allocation(
+                known, state.deliveries, state.metering, market.next_trade, command, at
+            )
         case c.SubmitLimit():
             return network.submit(known, market, command)
         case c.CancelTrade():
@@ -149,8 +155,6 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             | c.OpenTrading()
             | c.ChangePhase()
             | c.GiveSignal()
-            | c.SubmitClearing()
-            | c.SubmitAllocation()
         ):
             return registry.refuse(Reason.NOT_ALLOWED, "no product here is traded so")
         case _:
@@ -249,6 +253,10 @@ def _traded(state: State, event: e.Traded) -> None:
     dl.traded(state.deliveries, state.ledger, event, seller)
 
 
+def _allocated(state: State, event: e.AllocationAccepted) -> None:
+    dl.allocated(state.deliveries, event)
+
+
 def _trade_cancelled(state: State, event: e.TradeCancelled) -> None:
     ledger.post(state.ledger, ledger.postings(state.registry, event))
     seller = ledger.account_at(state.registry, event.traded.seller, event.traded.delivery)
@@ -266,8 +274,9 @@ def _gate_closed(state: State, event: e.GateClosed) -> None:
 
 
 def _auction_cleared(state: State, event: e.AuctionCleared) -> None:
-    if state.market.books[event.product][event.delivery].clears_at is not None:
-        flow.cleared(state.agenda, event.delivery)
+    clears_at = state.market.books[event.product][event.delivery].clears_at
+    if clears_at is not None:
+        flow.cleared(state.agenda, event.product, event.delivery, clears_at)
     orders.cleared(state.market, state.ledger, event.product, event.delivery)
     network.drop_passed(state.registry, state.market, event.product, event.delivery)
 
@@ -374,9 +383,11 @@ def _deliveries_listed(state: State, event: e.DeliveriesListed) -> None:
     isp = state.registry.isp_us
     new = dl.listed(state.deliveries, event, isp)
     books = state.market.books[event.product]
+    has_books = state.registry.products[event.product].mechanism is not Mechanism.COMMUNITY
     for i in range(event.count):
         start = Instant(event.start + i * isp)
-        books[start] = Book()
+        if has_books:
+            books[start] = Book()
         state.metering.seats[start] = (i, event.count)
     days = state.statements.days.setdefault(statements.month_of(event.day), {})
     days[event.day] = min(event.start, days.get(event.day, event.start))
@@ -420,7 +431,7 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.PhaseChanged: _nothing,
         e.SignalGiven: _nothing,
         e.TradingClosed: _nothing,
-        e.AllocationAccepted: _nothing,
+        e.AllocationAccepted: _allocated,
     }
 )
 """Which change each event makes. A table and no `match`: at thirty events a table is seven times

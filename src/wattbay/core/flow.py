@@ -6,6 +6,7 @@ By the clock
     ==========================  ==========================  ======================
     a gate closes               `CloseGate`                 `DeliveriesListed`
     the network check ends      `ClearAuction`              `GateClosed`
+    no result was submitted     `ClearAuction`              `GateClosed`
     a settlement run is due     `SettlePeriod`              `DeliveriesListed`,
                                                             `PeriodSettled`
     ==========================  ==========================  ======================
@@ -22,7 +23,7 @@ What falls due is kept in one heap, ordered by instant, then kind, then delivery
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from msgspec import Struct, field
 
@@ -30,6 +31,7 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries, next_run
+from wattbay.core.facts import Mechanism
 from wattbay.core.market import session
 from wattbay.core.market.orders import Market
 from wattbay.core.market.product import gate_closes
@@ -92,7 +94,9 @@ def schedule(
     match event:
         case e.DeliveriesListed():
             product = registry.products[event.product]
-            for i in range(event.count):
+            # What is allocated after the fact has no gate.
+            gates = 0 if product.mechanism is Mechanism.COMMUNITY else event.count
+            for i in range(gates):
                 start = Instant(event.start + i * registry.isp_us)
                 heappush(dues, (gate_closes(product, start), CLOSE_GATE, start, event.product))
             for start in new:
@@ -125,6 +129,12 @@ def _strike(agenda: Agenda, kind: int, delivery: Instant) -> ProductId:
     return product
 
 
-def cleared(agenda: Agenda, delivery: Instant) -> None:
-    """Strike an auction that waited for the network check."""
-    _strike(agenda, CLEAR_AUCTION, delivery)
+def cleared(agenda: Agenda, product: ProductId, delivery: Instant, clears_at: Instant) -> None:
+    """Strike an auction that waited for the network check, or for a result that came early."""
+    dues, wanted = agenda.dues, (clears_at, CLEAR_AUCTION, delivery, product)
+    if dues[0] == wanted:
+        heappop(dues)
+        return
+    ensure(wanted in dues, "what is done was due")
+    dues.remove(wanted)
+    heapify(dues)

@@ -13,6 +13,7 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.events import Rejected
 from wattbay.core.facts import (
+    Mechanism,
     Meter,
     Party,
     PodFacts,
@@ -277,13 +278,31 @@ def define_product(registry: Registry, command: c.DefineProduct) -> list[e.Event
         return refuse(Reason.OFF_TICK, "reference and network_fee are multiples of price_tick")
     if product.network_fee < 0:
         return refuse(Reason.BAD_VALUE, "a network fee is not negative")
+    fault = _rule_fault(product)
+    if fault is not None:
+        return fault
     first = registry.community.runs[0].after_us if registry.community is not None else 0
-    if product.network_check_us - product.closes_before_us > registry.isp_us + first:
+    checked_us = product.network_check_us + product.clearing_us
+    if checked_us - product.closes_before_us > registry.isp_us + first:
         return refuse(Reason.BAD_VALUE, "a delivery is cleared before its first settlement run")
     worst = product.quantity_max_wh * max(abs(product.price_min), abs(product.price_max))
     if worst > SAFE_INTEGER_MAX:
         return refuse(Reason.OUT_OF_RANGE, "quantity_max_wh x price stays below 2^53")
     return [e.ProductDefined(product=product)]
+
+
+def _rule_fault(product: Product) -> list[e.Event] | None:
+    """Refuse a rule where the core clears itself, and none where somebody else does."""
+    is_submitted = product.mechanism is Mechanism.SUBMITTED
+    if product.mechanism in (Mechanism.SUBMITTED, Mechanism.COMMUNITY):
+        if not is_id(product.rule):
+            return refuse(Reason.BAD_ID, f"rule {product.rule!r}: such a product names its rule")
+    elif product.rule:
+        return refuse(Reason.BAD_VALUE, "only submitted and community products name a rule")
+    if (product.clearing_us > 0) != is_submitted or product.clearing_us < 0:
+        what = "clearing_us is positive where results are submitted, and 0 elsewhere"
+        return refuse(Reason.BAD_VALUE, what)
+    return None
 
 
 def check_facts(registry: Registry, facts: PodFacts) -> list[e.Event] | None:

@@ -69,9 +69,23 @@ def test_a_delivery_listed_by_two_products_is_settled_once() -> None:
 
 
 def test_what_is_due_first_is_done_first() -> None:
-    agenda = Agenda(dues=[(MIDNIGHT, flow.CLOSE_GATE, MIDNIGHT, HALF_HOUR)])
+    state = a_street().exchange.state
+    gate = GateClosed(product=HALF_HOUR, delivery=LATER, clears_at=None)
     with pytest.raises(InvariantBroken, match="done first"):
-        flow.cleared(agenda, MIDNIGHT)
+        flow.schedule(state.registry, state.agenda, state.deliveries, gate, [])
+
+
+def test_an_auction_that_comes_early_is_struck_from_among_what_is_due() -> None:
+    dues = [
+        (Instant(MIDNIGHT + n), flow.CLEAR_AUCTION, Instant(MIDNIGHT + n), HALF_HOUR)
+        for n in range(9)
+    ]
+    agenda = Agenda(dues=list(dues))
+    flow.cleared(agenda, HALF_HOUR, dues[4][2], dues[4][0])
+    assert sorted(agenda.dues) == [due for due in dues if due != dues[4]]
+    assert agenda.dues[0] == dues[0]
+    with pytest.raises(InvariantBroken, match="was due"):
+        flow.cleared(agenda, HALF_HOUR, dues[4][2], dues[4][0])
 
 
 def test_other_events_change_nothing_in_the_agenda_and_nothing_follows_them() -> None:

@@ -15,7 +15,7 @@ from wattbay.core import events as e
 from wattbay.core.facts import NetworkLimit, Product, Role, Side
 from wattbay.core.market.auction import Clearing, Orders, Rules, clear
 from wattbay.core.market.orders import Market, Order
-from wattbay.core.market.product import check_ends, gate_closes
+from wattbay.core.market.product import clears_latest, gate_closes
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, has_role, refuse
 from wattbay.ids import PodId, ProductId, ZoneId, is_id
@@ -90,7 +90,7 @@ def drop_passed(registry: Registry, market: Market, product: ProductId, delivery
     market.limits = [
         limit
         for limit in market.limits
-        if any(check_ends(other, limit.until) > now for other in registry.products.values())
+        if any(clears_latest(other, limit.until) > now for other in registry.products.values())
     ]
 
 
@@ -125,6 +125,28 @@ class _Load(NamedTuple):
     def of(self, fills: Sequence[int]) -> int:
         """Return the sum that the limit bounds. [Wh]"""
         return sum(weight * fills[index] for index, weight in self.weights)
+
+
+def breach(
+    registry: Registry,
+    market: Market,
+    orders: Sequence[Order],
+    fills: Sequence[int],
+    delivery: Instant,
+) -> str | None:
+    """Return which network limit of a delivery fills would breach; None where all are kept.
+
+    Parameters
+    ----------
+    orders
+        Those that stand for the delivery.
+    fills
+        What each would get. Shape: that of `orders`. [Wh]
+    """
+    for load in _loads(registry, market, orders, delivery):
+        if load.of(fills) > load.limit.bound_wh:
+            return _breach(load.limit, load.of(fills))
+    return None
 
 
 def clear_within(

@@ -35,3 +35,8 @@ def gate_closes(product: Product, delivery: Instant) -> Instant:
 def check_ends(product: Product, delivery: Instant) -> Instant:
     """Return when the network check of a delivery ends."""
     return Instant(gate_closes(product, delivery) + product.network_check_us)
+
+
+def clears_latest(product: Product, delivery: Instant) -> Instant:
+    """Return by when a delivery is cleared at the latest, submitted results included."""
+    return Instant(check_ends(product, delivery) + product.clearing_us)

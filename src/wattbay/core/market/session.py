@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.facts import Product
+from wattbay.core.facts import Mechanism, Product
+from wattbay.core.market import submitted
 from wattbay.core.market.auction import Clearing
 from wattbay.core.market.network import clear_within
 from wattbay.core.market.orders import Market, Order, short_price
@@ -31,19 +32,25 @@ def close_gate(
         return refuse(Reason.NOT_DUE, "gates close by the clock")
     checked = product.network_check_us > 0 and registry.grid_operators > 0
     clears_at = check_ends(product, command.delivery) if checked else None
+    if product.mechanism is Mechanism.SUBMITTED:
+        after = gate_closes(product, command.delivery) if clears_at is None else clears_at
+        clears_at = Instant(after + product.clearing_us)
     return [e.GateClosed(product=command.product, delivery=command.delivery, clears_at=clears_at)]
 
 
 def clear_auction(
     registry: Registry, market: Market, command: c.ClearAuction, at: Instant
 ) -> list[e.Event]:
-    """Clear a delivery when its network check is over."""
+    """Clear a delivery when its network check is over, or the time for a submitted result."""
     book = market.books.get(command.product, {}).get(command.delivery)
     if book is None:
         return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery waits for its auction")
     if book.clears_at is None or at < book.clears_at:
         return refuse(Reason.NOT_DUE, "the auction follows the network check")
-    return clear_book(registry, market, registry.products[command.product], command.delivery)
+    product = registry.products[command.product]
+    if product.mechanism is Mechanism.SUBMITTED:
+        return submitted.expire(market, product, command.delivery)
+    return clear_book(registry, market, product, command.delivery)
 
 
 def clear_book(

@@ -1,0 +1,131 @@
+"""What the market operator needs to bring a result: orders that stand, and energy that is known."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wattbay.core import events as e
+from wattbay.core import registry as rg
+from wattbay.core import tariffs
+from wattbay.core.facts import PodFacts, Product, Side, Tariff
+from wattbay.core.registry import Registry, facts_at, tariff_at
+from wattbay.core.terms import OrderTerms
+from wattbay.ids import OrderId, PodId, ProductId
+from wattbay.kernel.codec import Entry
+from wattbay.periods import Instant
+
+
+class StandingOrder(NamedTuple):
+    """An order that takes part in its auction."""
+
+    order: OrderId
+    pod: PodId
+    side: Side
+    quantity_wh: int
+    limit: int | None
+    terms: OrderTerms | None
+
+
+class MeteredPod(NamedTuple):
+    """What one pod did in a delivery that is over, and what held of it."""
+
+    facts: PodFacts
+    tariff: Tariff
+    import_wh: int
+    export_wh: int
+
+
+class OperatorDesk:
+    """Follows one product until each of its deliveries is cleared or settled."""
+
+    __slots__ = ("_energies", "_orders", "_product", "_registry", "_waiting")
+
+    def __init__(self, product: ProductId) -> None:
+        """Follow a product."""
+        self._product = product
+        self._registry = Registry()
+        self._orders: dict[Instant, dict[OrderId, StandingOrder]] = {}
+        self._waiting: set[OrderId] = set()
+        self._energies: dict[Instant, dict[PodId, e.EnergyMetered]] = {}
+
+    @property
+    def product(self) -> Product:
+        """The product as it was defined."""
+        return self._registry.products[self._product]
+
+    def fold(self, entry: Entry) -> None:
+        """Take the next entry of history."""
+        for event in entry.events:
+            match event:
+                case e.ReadingAccepted() | e.ReceiptIssued():
+                    pass
+                case e.EnergyMetered():
+                    self._energies.setdefault(event.delivery, {})[event.pod] = event
+                case e.PeriodSettled(delivery=delivery) | e.DeliveryFinal(delivery=delivery):
+                    self._energies.pop(delivery, None)
+                case e.PricesPublished():
+                    tariffs.published(self._registry, event)
+                case (
+                    e.OrderPlaced()
+                    | e.OrderAmended()
+                    | e.OrderCancelled()
+                    | e.OrderCurtailed()
+                    | e.OrderReleased()
+                    | e.AuctionCleared()
+                ):
+                    if event.product == self._product:
+                        self._order(event)
+                case _:
+                    rg.apply(self._registry, event)
+
+    def orders(self, delivery: Instant) -> list[StandingOrder]:
+        """Return the orders that stand for a delivery and may trade, by place in time."""
+        waiting = self._waiting
+        return [one for one in self._orders.get(delivery, {}).values() if one.order not in waiting]
+
+    def metered(self, delivery: Instant) -> list[MeteredPod]:
+        """Return the pods whose energy of a delivery is known, in order of registration."""
+        known = self._energies.get(delivery, {})
+        found = []
+        for pod in self._registry.pods:
+            energy, facts = known.get(pod), facts_at(self._registry, pod, delivery)
+            if energy is not None and facts is not None:
+                tariff = tariff_at(self._registry, facts, delivery)
+                found.append(MeteredPod(facts, tariff, energy.import_wh, energy.export_wh))
+        return found
+
+    def _order(
+        self,
+        event: e.OrderPlaced
+        | e.OrderAmended
+        | e.OrderCancelled
+        | e.OrderCurtailed
+        | e.OrderReleased
+        | e.AuctionCleared,
+    ) -> None:
+        """Let an order stand, change or go."""
+        book = self._orders.setdefault(event.delivery, {})
+        match event:
+            case e.OrderPlaced():
+                book[event.order] = StandingOrder(
+                    event.order, event.pod, event.side, event.quantity_wh, event.limit, event.terms
+                )
+                if event.waits:
+                    self._waiting.add(event.order)
+            case e.OrderReleased():
+                self._waiting.discard(event.order)
+            case e.OrderAmended():
+                changed = book[event.order]._replace(
+                    quantity_wh=event.quantity_wh, limit=event.limit
+                )
+                if not event.keeps_place:
+                    del book[event.order]
+                book[event.order] = changed
+            case e.OrderCurtailed() if event.quantity_wh:
+                book[event.order] = book[event.order]._replace(quantity_wh=event.quantity_wh)
+            case e.OrderCancelled() | e.OrderCurtailed():
+                del book[event.order]
+                self._waiting.discard(event.order)
+            case e.AuctionCleared():
+                self._waiting.difference_update(book)
+                del self._orders[event.delivery]
