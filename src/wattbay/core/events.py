@@ -171,6 +171,9 @@ class OrderPlaced(Message, kw_only=True):
     """In a book: what of it rests once its trades of the same entry are done; None elsewhere."""
     waits: bool = False
     """For its stop, its condition or its instant: it cannot trade yet."""
+    limits_in_force: int | None = None
+    """Of a grid-balanced order: how many network limits bind its delivery. None of them, and it is
+    an order like any other."""
 
 
 class OrderAmended(Message, kw_only=True):

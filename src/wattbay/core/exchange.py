@@ -22,7 +22,7 @@ from wattbay.core.events import Event, ReceiptIssued
 from wattbay.core.facts import Mechanism, Role
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import desk, network, orders, session, submitted
+from wattbay.core.market import desk, network, orders, release, session, standby, submitted
 from wattbay.core.market.orders import Book, Market
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
@@ -72,7 +72,8 @@ class Exchange:
 
     def due(self) -> tuple[Instant, Command] | None:
         """Return the next command that the clock asks for, and its instant."""
-        return flow.due(self.state.registry, self.state.agenda, self.state.deliveries)
+        state = self.state
+        return flow.due(state.registry, state.agenda, state.deliveries, state.market)
 
     def decide(self, command: Command, at: Instant) -> list[Event]:
         """Return what a command comes to at an instant; changes nothing."""
@@ -115,7 +116,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
     known, market, book = state.registry, state.market, state.ledger
     match command:
         case c.PlaceOrder():
-            return desk.place(known, market, book, command, at)
+            return release.place(known, market, book, state.metering, command, at)
         case c.SubmitReading():
             return metering.submit_reading(known, state.metering, command, at)
         case c.CloseGate():
@@ -139,7 +140,13 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
                 known, state.deliveries, state.metering, market.next_trade, command, at
             )
         case c.SubmitLimit():
-            return network.submit(known, market, command)
+            return release.submit_limit(known, market, command)
+        case c.ReleaseOrder():
+            return release.release(known, market, command, at)
+        case c.ExpireOrder():
+            return release.expire(market, command, at)
+        case c.GiveSignal():
+            return release.give_signal(known, market, command, at)
         case c.CancelTrade():
             return dl.cancel_trade(known, state.deliveries, command, at)
         case c.ActivateEnergy():
@@ -148,14 +155,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return _substitute(state, command)
         case c.CorrectDelivery():
             return dl.correct(known, state.deliveries, state.metering, command)
-        case (
-            c.TakeOffer()
-            | c.ReleaseOrder()
-            | c.ExpireOrder()
-            | c.OpenTrading()
-            | c.ChangePhase()
-            | c.GiveSignal()
-        ):
+        case c.TakeOffer() | c.OpenTrading() | c.ChangePhase():
             return registry.refuse(Reason.NOT_ALLOWED, "no product here is traded so")
         case _:
             return _register(state, command, at)
@@ -234,6 +234,8 @@ def _issue_statements(state: State, command: c.IssueStatements) -> list[Event]:
 
 def _order_placed(state: State, event: e.OrderPlaced) -> None:
     orders.placed(state.registry, state.market, state.ledger, event)
+    if event.terms is not None:
+        release.placed(state.registry, state.market, state.metering, event)
 
 
 def _reading_accepted(state: State, event: e.ReadingAccepted) -> None:
@@ -243,6 +245,7 @@ def _reading_accepted(state: State, event: e.ReadingAccepted) -> None:
 def _energy_metered(state: State, event: e.EnergyMetered) -> None:
     ledger.take_up(state.ledger, event)
     meters.meter_energy(state.metering, event)
+    standby.meter(state.market.standby, event)
     dl.learnt(state.deliveries, event.delivery)
 
 
@@ -278,6 +281,7 @@ def _auction_cleared(state: State, event: e.AuctionCleared) -> None:
     if clears_at is not None:
         flow.cleared(state.agenda, event.product, event.delivery, clears_at)
     orders.cleared(state.market, state.ledger, event.product, event.delivery)
+    standby.clear_at(state.market.standby, event.product, event.delivery, event.price)
     network.drop_passed(state.registry, state.market, event.product, event.delivery)
 
 
@@ -306,6 +310,19 @@ def _order_curtailed(state: State, event: e.OrderCurtailed) -> None:
 
 def _limit_submitted(state: State, event: e.LimitSubmitted) -> None:
     network.submitted(state.market, event)
+    release.limit_submitted(state.registry, state.market, event)
+
+
+def _signal_given(state: State, event: e.SignalGiven) -> None:
+    standby.give_signal(state.market.standby, event)
+
+
+def _order_released(state: State, event: e.OrderReleased) -> None:
+    release.released(state.market, event)
+
+
+def _order_suspended(state: State, event: e.OrderSuspended) -> None:
+    release.suspended(state.market, event)
 
 
 def _meter_exchanged(state: State, event: e.MeterExchanged) -> None:
@@ -391,6 +408,7 @@ def _deliveries_listed(state: State, event: e.DeliveriesListed) -> None:
         state.metering.seats[start] = (i, event.count)
     days = state.statements.days.setdefault(statements.month_of(event.day), {})
     days[event.day] = min(event.start, days.get(event.day, event.start))
+    standby.list_day(state.market.standby, event.day, event.start)
     flow.schedule(state.registry, state.agenda, state.deliveries, event, new)
 
 
@@ -426,10 +444,10 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.ProfileDefined: _registered,
         e.Rejected: _nothing,
         e.DeliveryCorrected: _nothing,
-        e.OrderReleased: _nothing,
-        e.OrderSuspended: _nothing,
+        e.OrderReleased: _order_released,
+        e.OrderSuspended: _order_suspended,
         e.PhaseChanged: _nothing,
-        e.SignalGiven: _nothing,
+        e.SignalGiven: _signal_given,
         e.TradingClosed: _nothing,
         e.AllocationAccepted: _allocated,
     }

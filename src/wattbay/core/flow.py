@@ -4,6 +4,12 @@ By the clock
     ==========================  ==========================  ======================
     when                        the state says is due       made by
     ==========================  ==========================  ======================
+    an order has all it waited  `ReleaseOrder`              `OrderPlaced`,
+    for                                                     `SignalGiven`,
+                                                            `AuctionCleared`,
+                                                            `EnergyMetered`,
+                                                            `LimitSubmitted`
+    an order's time is over     `ExpireOrder`               `OrderPlaced`
     a gate closes               `CloseGate`                 `DeliveriesListed`
     the network check ends      `ClearAuction`              `GateClosed`
     no result was submitted     `ClearAuction`              `GateClosed`
@@ -15,10 +21,13 @@ By event
     ==========================  ==================================================
     after                       follows, in the same entry
     ==========================  ==================================================
-    `GateClosed`                the auction, where nobody checks the network
+    `GateClosed`                orders that still wait are cancelled; the auction,
+                                where nobody checks the network
+    `LimitSubmitted`            grid-balanced orders that it forbids are suspended
     ==========================  ==================================================
 
-What falls due is kept in one heap, ordered by instant, then kind, then delivery and product.
+What falls due is kept in one heap, ordered by instant, then kind, then delivery and product; what
+orders wait for is kept apart (`wattbay.core.market.standby`) and goes first at its instant.
 """
 
 from __future__ import annotations
@@ -32,7 +41,7 @@ from wattbay.core import events as e
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries, next_run
 from wattbay.core.facts import Mechanism
-from wattbay.core.market import session
+from wattbay.core.market import release, session, standby
 from wattbay.core.market.orders import Market
 from wattbay.core.market.product import gate_closes
 from wattbay.core.registry import Registry
@@ -56,9 +65,16 @@ class Agenda(Struct):
 
 
 def due(
-    registry: Registry, agenda: Agenda, deliveries: Deliveries
+    registry: Registry, agenda: Agenda, deliveries: Deliveries, market: Market
 ) -> tuple[Instant, Command] | None:
-    """Return what falls due next, and when."""
+    """Return what falls due next, and when.
+
+    What an order is due to do goes first at its instant; an order that has all it waited for is
+    due before anything.
+    """
+    waiting = standby.due(market.standby)
+    if waiting is not None and (not agenda.dues or waiting[0] <= agenda.dues[0][0]):
+        return waiting
     if not agenda.dues:
         return None
     at, kind, delivery, product = agenda.dues[0]
@@ -74,8 +90,12 @@ def due(
 def follow(registry: Registry, market: Market, event: e.Event) -> list[e.Event]:
     """Return what follows from an event, decided on the state before its entry."""
     match event:
-        case e.GateClosed(product=product, delivery=delivery, clears_at=None):
-            return session.clear_book(registry, market, registry.products[product], delivery)
+        case e.GateClosed():
+            product = registry.products[event.product]
+            followed = release.close(market, product, event.delivery)
+            if event.clears_at is None:
+                followed += session.clear_book(registry, market, product, event.delivery)
+            return followed
         case _:
             return []
 

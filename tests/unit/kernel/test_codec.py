@@ -16,7 +16,7 @@ BYTES = (
     b"[7,1370736000000000,"
     b'["PlaceOrder","h01","halfhour",1370822400000000,"buy",250,120000,null,null],'
     b'[["OrderPlaced",1,"h01","halfhour",1370822400000000,"buy",250,120000,30000000,'
-    b"null,null,false]]]"
+    b"null,null,false,null]]]"
 )
 """As an entry is written today."""
 OLDER = (
@@ -46,7 +46,7 @@ def test_entry_with_missing_optional_last_fields_is_read_with_their_defaults() -
     [
         BYTES.replace(b",", b", ", 1),
         BYTES.replace(b"h01", b"\\u00680\\u0031"),
-        BYTES.replace(b"false]", b'false,"more"]'),
+        BYTES.replace(b"false,null]", b'false,null,"more"]'),
         BYTES + b" ",
     ],
     ids=["space", "escape", "unknown field", "space at the end"],

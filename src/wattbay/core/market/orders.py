@@ -15,6 +15,7 @@ from wattbay.core.facts import Mechanism, NetworkLimit, PodFacts, Product, Side,
 from wattbay.core.ledger import Ledger, account_at, available, hold
 from wattbay.core.market import form
 from wattbay.core.market.product import gate_closes, gate_opens
+from wattbay.core.market.standby import Standby, forget
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import (
     Registry,
@@ -87,6 +88,8 @@ class Market(Struct, omit_defaults=True):
     next_trade: int = 1
     places: dict[OrderId, tuple[ProductId, Instant]] = field(default_factory=dict)
     """Where each order stands."""
+    standby: Standby = field(default_factory=Standby)
+    """Who waits for what."""
 
 
 # --- decisions -------------------------------------------------------------------------------
@@ -403,6 +406,7 @@ def gone(
     book = market.books[product][delivery]
     dead = book.orders.pop(order)
     del market.places[order]
+    forget(market.standby, order)
     hold(ledger, dead.account, -dead.hold_nano)
     stake = book.stakes[dead.pod]
     stake.orders -= 1
@@ -414,3 +418,4 @@ def cleared(market: Market, ledger: Ledger, product: ProductId, delivery: Instan
     for order in market.books[product].pop(delivery).orders.values():
         hold(ledger, order.account, -order.hold_nano)
         del market.places[order.order]
+        forget(market.standby, order.order)

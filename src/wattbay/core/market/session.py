@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, Product
-from wattbay.core.market import submitted
+from wattbay.core.market import release, submitted
 from wattbay.core.market.auction import Clearing
 from wattbay.core.market.network import clear_within
 from wattbay.core.market.orders import Market, Order, short_price
@@ -78,7 +78,8 @@ def clear_book(
         surplus_maximum_nano=result.surplus_maximum,
     )
     trades = _trades(registry, market.next_trade, product, delivery, buys, sells, result)
-    return [*curtailed, cleared, *trades]
+    left_out = release.leave_out(market, product, delivery)
+    return [*left_out, *curtailed, cleared, *trades]
 
 
 def _trades(
