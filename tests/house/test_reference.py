@@ -33,7 +33,8 @@ def test_reference_of_the_command_line_names_every_command_and_option() -> None:
         section = sections.pop(name, "")
         options = {option for given in command.params for option in given.opts}
         wanted = {option for option in options if option.startswith("--")} - {"--help"}
-        wanted |= {f"`show RUN {one}" for one in getattr(command, "commands", {})}
+        prefix = f"{name} RUN" if any(given.name == "run" for given in command.params) else name
+        wanted |= {f"`{prefix} {one}" for one in getattr(command, "commands", {})}
         breaches += [f"{name} {option}" for option in sorted(wanted) if option not in section]
     assert not breaches, show(breaches)
     assert not sections

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from wattbay.cli.show import app as show
+from wattbay.cli.study import app as study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -221,6 +222,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 app.add_typer(show, name="show")
+app.add_typer(study, name="study")
 
 
 def main() -> None:
