@@ -8,28 +8,37 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
+from wattbay.core.facts import SelfTrade
+from wattbay.core.market.pools import Pools
 from wattbay.core.market.steps import (
     BUY,
-    CLIPS_MAX,
     Amend,
+    Armed,
+    BookPhase,
     BookRules,
     Cancel,
+    CancelAll,
     Cancelled,
     Close,
-    Ended,
-    Kind,
+    Entered,
+    Moved,
     New,
     Outcome,
+    Phase,
+    Phased,
+    Reduced,
     Refusal,
     Refused,
-    SelfTrade,
+    Released,
     Step,
     Time,
-    TimeInForce,
     Trade,
-    Triggered,
     TurnAway,
 )
+from wattbay.core.terms import Ended, Kind, TimeInForce
+
+CLIPS_MAX = 10_000
+MOST = 2**53 - 1
 
 
 @dataclass
@@ -47,19 +56,21 @@ class Order:
 
     @property
     def buys(self) -> bool:
-        return self.new.side == BUY
+        return self.new.pool > 0
 
 
 class SlowBook:
-    def __init__(self, rules: BookRules) -> None:
-        self.rules = rules
+    def __init__(self, rules: BookRules, pools: Pools | None = None) -> None:
+        self.pools = pools or Pools(rules)
+        self.rules = self.pools.rules
+        self.phase = BookPhase.OPEN
         self.orders: list[Order] = []
         self.requests: list[tuple[int, int]] = []
         self.now = 0
         self.last: int | None = None
-        self.closed = False
         self.count = 0
         self.said: list[Outcome] = []
+        self.line: list[Order] = []
 
     def enter(self, step: Step) -> list[Outcome]:
         self.said = []
@@ -77,13 +88,29 @@ class SlowBook:
             case Time(at):
                 self.pass_until(at)
             case Close():
-                self.closed = True
-                for order in sorted(self.orders, key=lambda order: order.born):
-                    self.end(order, Ended.GATE_CLOSED)
+                self.change_phase(BookPhase.CLOSED)
+            case Phase(to):
+                self.change_phase(to)
+            case CancelAll(party):
+                self.end_all(Ended.USER, party)
             case TurnAway(op, number, reason, party, request):
                 if self.is_new_request(party, request):
-                    self.said.append(Refused(op, number, reason))
+                    self.said.append(Refused(op, number, reason, party if request else 0, request))
+            case _:
+                raise AssertionError(step)
+        self.release_stops()
         return self.said
+
+    def change_phase(self, to: BookPhase) -> None:
+        self.phase = to
+        self.said.append(Phased(to))
+        if to is BookPhase.CLOSED:
+            self.end_all(Ended.GATE_CLOSED, 0)
+
+    def end_all(self, reason: Ended, party: int) -> None:
+        for order in sorted(self.orders, key=lambda order: order.born):
+            if party in (0, order.new.party):
+                self.end(order, reason)
 
     def next_place(self) -> int:
         self.count += 1
@@ -115,27 +142,50 @@ class SlowBook:
             return
         reason = self.reason(new)
         if reason is not None:
-            self.said.append(Refused("new", new.order, reason))
+            self.said.append(Refused("new", new.order, reason, *self.asked(new)))
             return
         place = self.next_place()
         limit = terms.protection if new.limit is None else new.limit
         order = Order(new, limit, new.quantity, place, place)
         self.orders.append(order)
+        said = len(self.said)
         if terms.valid_from is not None and terms.valid_from > self.now:
             order.state = "sleeps"
+        elif terms.stop is not None:
+            order.state = "stop"
         else:
-            self.begin(order)
+            self.act(order)
+        waits = order.state in ("sleeps", "stop")
+        party, pool, quantity = new.party, new.pool, new.quantity
+        entered = Entered(
+            new.order, party, pool, new.limit, quantity, terms, self.rests(order), waits
+        )
+        self.said.insert(said, entered)
+
+    @staticmethod
+    def asked(new: New) -> tuple[int, int]:
+        return new.party if new.terms.request else 0, new.terms.request
+
+    def rests(self, order: Order) -> int:
+        return order.left if order in self.orders and order.state == "rests" else 0
 
     def outside(self, price: int | None) -> bool:
         low, high = self.rules.price_min, self.rules.price_max
         return price is not None and (
-            (low is not None and price < low) or (high is not None and price > high)
+            abs(price) > MOST
+            or (low is not None and price < low)
+            or (high is not None and price > high)
         )
 
     def reason(self, new: New) -> Refusal | None:
         t = new.terms
         peak_fits = t.peak is None or (t.peak > 0 and new.quantity <= t.peak * CLIPS_MAX)
-        if new.quantity <= 0 or t.min_quantity < 0 or t.min_quantity > new.quantity:
+        if (
+            new.quantity > MOST
+            or new.quantity <= 0
+            or t.min_quantity < 0
+            or t.min_quantity > new.quantity
+        ):
             return Refusal.BAD_QUANTITY
         if not peak_fits:
             return Refusal.BAD_QUANTITY
@@ -145,12 +195,18 @@ class SlowBook:
             return Refusal.DUPLICATE_ID
         if t.expires is not None and t.expires <= self.now:
             return Refusal.ALREADY_EXPIRED
-        if self.closed:
+        if self.phase is BookPhase.CLOSED:
             return Refusal.GATE_CLOSED
+        if self.phase is BookPhase.HALTED:
+            return Refusal.HALTED
         names_limit = t.kind in (Kind.LIMIT, Kind.STOP_LIMIT)
         rests = names_limit and t.time_in_force in (TimeInForce.GTC, TimeInForce.GTD)
-        fees = self.rules.network_fees
         faults = [
+            new.pool == 0,
+            t.time_in_force is TimeInForce.DAY,
+            self.phase is BookPhase.PRE_OPEN
+            and t.stop is None
+            and (not rests or t.min_quantity > 0),
             names_limit and new.limit is None,
             not names_limit and new.limit is not None,
             names_limit and t.protection is not None,
@@ -162,16 +218,13 @@ class SlowBook:
             t.post_only and t.min_quantity > 0,
             t.peak is not None and not rests,
             t.valid_from is not None and t.expires is not None and t.expires <= t.valid_from,
-            new.side == BUY and t.origin != 0,
-            new.side != BUY and t.wants != 0,
-            fees is not None and not any(t.zone in pair for pair in fees),
         ]
         return Refusal.BAD_CONDITION if any(faults) else None
 
     def amend(self, amend: Amend) -> None:
         order = self.find(amend.order, amend.party)
         reason = None
-        if amend.quantity is not None and amend.quantity <= 0:
+        if amend.quantity is not None and not 0 < amend.quantity <= MOST:
             reason = Refusal.BAD_QUANTITY
         elif self.outside(amend.limit):
             reason = Refusal.PRICE_LIMIT
@@ -196,11 +249,16 @@ class SlowBook:
         elif limit == order.limit and left <= order.left:
             order.left = left
             order.shown = min(order.shown, left)
+            self.said.append(Reduced(amend.order, order.filled + left))
+        elif self.phase is BookPhase.HALTED:
+            self.said.append(Refused("amend", amend.order, Refusal.HALTED))
         else:
             order.left, order.limit, order.place = left, limit, self.next_place()
+            total, said = order.filled + left, len(self.said)
             if order.state == "rests":
                 self.act(order, is_entry=False)
-                self.release_stops()
+            named = None if order.new.limit is None else limit
+            self.said.insert(said, Moved(amend.order, named, total, self.rests(order)))
 
     def pass_until(self, at: int) -> None:
         while True:
@@ -209,16 +267,27 @@ class SlowBook:
                 expires, valid_from = order.new.terms.expires, order.new.terms.valid_from
                 if expires is not None and expires <= at:
                     due.append((expires, 0, order.born, order))
-                if order.state == "sleeps" and valid_from is not None and valid_from <= at:
+                halted = self.phase is BookPhase.HALTED
+                if (
+                    not halted
+                    and order.state == "sleeps"
+                    and valid_from is not None
+                    and valid_from <= at
+                ):
                     due.append((valid_from, 1, order.place, order))
             if not due:
                 break
-            self.now, what, _, order = min(due, key=lambda entry: entry[:3])
+            instant, what, _, order = min(due, key=lambda entry: entry[:3])
+            self.now = max(self.now, instant)
             if what == 0:
                 self.end(order, Ended.EXPIRED)
+            elif order.new.terms.stop is not None:
+                order.place, order.state = self.next_place(), "stop"
+                self.said.append(Armed(order.new.order))
             else:
                 order.place = self.next_place()
-                self.begin(order)
+                self.let_act(order)
+            self.release_stops()
         self.now = at
 
     # --- acting ------------------------------------------------------------------------------
@@ -229,33 +298,29 @@ class SlowBook:
             return False
         return self.last >= stop if order.buys else self.last <= stop
 
-    def begin(self, order: Order) -> None:
-        if order.new.terms.stop is not None:
-            if not self.is_reached(order):
-                order.state = "stop"
-                return
-            self.said.append(Triggered(order.new.order))
+    def let_act(self, order: Order) -> None:
+        said = len(self.said)
         self.act(order)
-        self.release_stops()
+        self.said.insert(said, Released(order.new.order, self.rests(order)))
 
     def release_stops(self) -> None:
-        line: list[Order] = []
         while True:
             reached = [o for o in self.orders if o.state == "stop" and self.is_reached(o)]
             for order in sorted(reached, key=lambda order: order.place):
-                order.state = "acts"
-                line.append(order)
-            if not line:
+                order.state = "lined"
+                self.line.append(order)
+            if not self.line or self.phase is not BookPhase.OPEN:
                 return
-            order = line.pop(0)
-            self.said.append(Triggered(order.new.order))
-            order.place = self.next_place()
-            self.act(order)
+            order = self.line.pop(0)
+            if order in self.orders:
+                order.place = self.next_place()
+                self.let_act(order)
 
     def act(self, order: Order, *, is_entry: bool = True) -> None:
         terms = order.new.terms
         order.state = "acts"
-        if terms.post_only and self.meets(order):
+        is_open = self.phase is not BookPhase.PRE_OPEN
+        if terms.post_only and is_open and self.meets(order):
             return self.end(order, Ended.POST_ONLY)
         needs = order.left if terms.time_in_force is TimeInForce.FOK else terms.min_quantity
         would_trade = self.would_trade(order) if needs else 0
@@ -283,7 +348,11 @@ class SlowBook:
         return sum(one.quantity for one in tried.said if isinstance(one, Trade))
 
     def fee(self, buy: Order, sell: Order) -> int | None:
-        wanted, origin = buy.new.terms.wants, sell.new.terms.origin
+        for one, other in ((buy, sell), (sell, buy)):
+            if one.new.terms.partner not in (0, other.new.party):
+                return None
+        buy_zone, wanted = self.pools.name(buy.new.pool)
+        sell_zone, origin = self.pools.name(sell.new.pool)
         if wanted:
             line = [origin]
             while line[-1]:
@@ -292,7 +361,7 @@ class SlowBook:
                 return None
         if self.rules.network_fees is None:
             return self.rules.network_fee
-        return self.rules.network_fees.get((sell.new.terms.zone, buy.new.terms.zone))
+        return self.rules.network_fees.get((sell_zone, buy_zone))
 
     def meets(self, taker: Order) -> list[tuple[Order, int]]:
         """List whom an order crosses, best first, each with the price of a trade."""
@@ -315,7 +384,7 @@ class SlowBook:
 
     def match(self, taker: Order) -> None:
         rule = self.rules.self_trade
-        while taker.left:
+        while taker.left and self.phase is not BookPhase.PRE_OPEN:
             found = self.meets(taker)
             if not found:
                 return
@@ -351,7 +420,7 @@ class SlowBook:
     # --- what stands -------------------------------------------------------------------------
 
     def side(self, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
-        resting = [o for o in self.orders if o.state == "rests" and o.new.side == side]
+        resting = [o for o in self.orders if o.state == "rests" and o.new.pool * side > 0]
         limits = sorted({o.limit for o in resting if o.limit is not None}, reverse=side == BUY)
         return [
             (
@@ -369,6 +438,7 @@ class SlowBook:
         waiting = [
             o
             for o in self.orders
-            if o.state == "stop" or (o.state == "sleeps" and o.new.terms.stop is not None)
+            if o.state in ("stop", "lined")
+            or (o.state == "sleeps" and o.new.terms.stop is not None)
         ]
         return [o.new.order for o in sorted(waiting, key=lambda order: order.place)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -11,28 +13,37 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.slow_book import SlowBook
+from wattbay.core.facts import SelfTrade
 from wattbay.core.market.book import Book
+from wattbay.core.market.packed import pack_outcomes, unpack
+from wattbay.core.market.pools import Pools
 from wattbay.core.market.steps import (
     BUY,
     SELL,
     Amend,
+    BookPhase,
     BookRules,
     Cancel,
+    CancelAll,
     Cancelled,
     Close,
-    Kind,
+    Entered,
+    Moved,
     New,
     Outcome,
+    Passed,
+    Phase,
     Refusal,
     Refused,
-    SelfTrade,
+    Release,
+    Released,
     Step,
     Terms,
     Time,
-    TimeInForce,
     Trade,
     TurnAway,
 )
+from wattbay.core.terms import Kind, TimeInForce
 
 # Few of each, so that orders meet.
 numbers = st.integers(1, 12)
@@ -56,14 +67,39 @@ rules = st.builds(
 )
 
 
+class Wanted(NamedTuple):
+    """An order before its pool is known."""
+
+    new: New
+    zone: int = 0
+    origin: int = 0
+    wants: int = 0
+
+
+def placed(step: Step | Wanted, pools: Pools) -> Step:
+    """Return a step whose order is in its pool."""
+    if not isinstance(step, Wanted):
+        return step
+    new, zone, origin, wants = step
+    return new._replace(pool=pools.of(new.pool, zone, origin, wants))
+
+
+def a_book(rules: BookRules, steps: Sequence[Step | Wanted]) -> tuple[Book, list[Step]]:
+    """Return a book with the pools that steps need, and the steps."""
+    pools, book = Pools(rules), Book(rules)
+    found = [placed(step, pools) for step in steps]
+    pools.lay(book)
+    return book, found
+
+
 @st.composite
-def orders(draw: st.DrawFn) -> New:
+def wanted(draw: st.DrawFn) -> Wanted:
     """Draw an order: plain, or with terms that mostly go together."""
     side, limit = draw(sides), draw(prices)
     number, party, quantity = draw(numbers), draw(parties), draw(quantities)
     zone = draw(st.integers(1, 2))
     if draw(st.integers(0, 9)) < 5:
-        return New(number, party, side, limit, quantity, Terms(zone=zone))
+        return Wanted(New(number, party, side, limit, quantity), zone)
     kind = draw(st.sampled_from(Kind))
     lasting = draw(st.sampled_from(TimeInForce))
     has_limit = kind in (Kind.LIMIT, Kind.STOP_LIMIT)
@@ -79,13 +115,14 @@ def orders(draw: st.DrawFn) -> New:
         peak=draw(st.integers(0, 4)) if special == "peak" and may_rest else None,
         valid_from=draw(st.sampled_from((None, None, None, 2, 5, 9, 14))),
         expires=draw(st.integers(3, 25)) if lasting is TimeInForce.GTD else None,
-        zone=zone,
-        origin=draw(st.sampled_from((0, 1, 2, 3))) if side == SELL else 0,
-        wants=draw(st.sampled_from((0, 0, 0, 1, 2))) if side == BUY else 0,
         request=draw(st.sampled_from((0, 0, 0, 0, 0, 1, 2))),
+        partner=draw(st.sampled_from((0, 0, 0, 0, 1, 2))),
     )
+    origin = draw(st.sampled_from((0, 1, 2, 3))) if side == SELL else 0
+    wants = draw(st.sampled_from((0, 0, 0, 1, 2))) if side == BUY else 0
     names_limit = has_limit != (special == "wrong")
-    return New(number, party, side, limit if names_limit else None, quantity, terms)
+    new = New(number, party, side, limit if names_limit else None, quantity, terms)
+    return Wanted(new, zone, origin, wants)
 
 
 amendments = st.builds(
@@ -96,7 +133,33 @@ amendments = st.builds(
     st.none() | st.integers(1, 15) | st.integers(-1, 15),
 )
 cancellations = st.builds(Cancel, numbers, st.sampled_from((0, 0, 1)))
-asked = st.one_of(orders(), orders(), orders(), orders(), amendments, cancellations)
+asked = st.one_of(wanted(), wanted(), wanted(), wanted(), amendments, cancellations)
+
+
+def together(found: list[Outcome]) -> list[Outcome]:
+    """Leave out that time passed, which the slow book does not say."""
+    return [outcome for outcome in found if not isinstance(outcome, Passed)]
+
+
+def plan_and_fold(book: Book, other: Book, step: Step) -> list[Outcome]:
+    """Enter a step as an exchange does: plan it, and fold what it comes to onto another book."""
+    found: list[Outcome] = []
+    while True:
+        before = book.dump()
+        outcomes = book.plan(step)
+        assert book.dump() == before
+        assert unpack(pack_outcomes(outcomes)) == outcomes
+        found += outcomes
+        book.fold(outcomes)
+        other.fold(outcomes)
+        while number := book.released():
+            again = book.plan(Release(number))
+            assert isinstance(again[0], Released)
+            found += again
+            book.fold(again)
+            other.fold(again)
+        if not isinstance(step, Time) or outcomes == [Passed(step.at)]:
+            return found
 
 
 class TradingMachine(RuleBasedStateMachine):
@@ -105,7 +168,9 @@ class TradingMachine(RuleBasedStateMachine):
     @initialize(rules=rules)
     def open(self, rules: BookRules) -> None:
         self.kept = rules
-        self.book, self.slow = Book(rules), SlowBook(rules)
+        self.pools = Pools(rules)
+        self.book, self.slow = Book(rules), SlowBook(rules, self.pools)
+        self.planned, self.folded = Book(rules), Book(rules)
         self.now = 0
         self.count = 0
         self.placed: dict[int, New] = {}
@@ -116,7 +181,11 @@ class TradingMachine(RuleBasedStateMachine):
 
     def send(self, step: Step) -> list[Outcome]:
         outcomes = self.book.enter([step])
-        assert outcomes == self.slow.enter(step)
+        assert together(outcomes) == self.slow.enter(step)
+        assert plan_and_fold(self.planned, self.folded, step) == outcomes
+        numbers = self.book.dump()
+        assert self.planned.dump() == numbers
+        assert self.folded.dump() == numbers
         return outcomes
 
     def follow(self, outcomes: list[Outcome]) -> None:
@@ -126,8 +195,8 @@ class TradingMachine(RuleBasedStateMachine):
                 case Trade(maker, taker, price, quantity):
                     assert quantity > 0
                     pair = (self.placed[maker], self.placed[taker])
-                    buy, sell = sorted(pair, key=lambda new: -new.side)
-                    fee = fee_between(self.kept, buy, sell)
+                    buy, sell = sorted(pair, key=lambda new: -new.pool)
+                    fee = fee_between(self.pools, buy, sell)
                     assert fee is not None
                     low, high = self.limits[sell.order], self.limits[buy.order]
                     assert low is None or price >= low
@@ -142,8 +211,12 @@ class TradingMachine(RuleBasedStateMachine):
                 case _:
                     pass
 
-    @rule(new=orders(), again=st.integers(0, 9))
-    def place(self, new: New, again: int) -> None:
+    @rule(asked=wanted(), again=st.integers(0, 9))
+    def place(self, asked: Wanted, again: int) -> None:
+        new = placed(asked, self.pools)
+        assert isinstance(new, New)
+        for book in (self.book, self.planned, self.folded):
+            self.pools.lay(book)
         if again:
             self.count += 1
             new = new._replace(order=self.count)
@@ -206,6 +279,23 @@ class TradingMachine(RuleBasedStateMachine):
     def turn_away(self, number: int, request: int) -> None:
         self.send(TurnAway("new", number, Refusal.OFF_TICK, 1, request))
 
+    @rule(party=parties)
+    def cancel_all(self, party: int) -> None:
+        self.follow(self.send(CancelAll(party)))
+
+    @rule(is_halted=st.booleans())
+    def halt_or_go_on(self, *, is_halted: bool) -> None:
+        self.follow(self.send(Phase(BookPhase.HALTED if is_halted else BookPhase.OPEN)))
+
+    @rule()
+    def keep(self) -> None:
+        """Go on with a book that was kept and read again, and with a copy."""
+        numbers = self.book.dump()
+        self.book = self.book.copy()
+        self.planned = Book(self.kept)
+        self.planned.load(numbers)
+        assert self.planned.dump() == self.book.dump() == numbers
+
     @invariant()
     def books_are_alike(self) -> None:
         for side in (BUY, SELL):
@@ -231,7 +321,7 @@ class TradingMachine(RuleBasedStateMachine):
             assert new.terms.time_in_force in (TimeInForce.GTC, TimeInForce.GTD)
             for other_side, other_limit, (other_number, _) in resting:
                 if (side, other_side) == (BUY, SELL):
-                    fee = fee_between(self.kept, new, self.placed[other_number])
+                    fee = fee_between(self.pools, new, self.placed[other_number])
                     assert fee is None or other_limit + fee > limit
 
     def teardown(self) -> None:
@@ -243,14 +333,18 @@ class TradingMachine(RuleBasedStateMachine):
             self.send(New(self.count + 1, 0, BUY, 1, 1))
 
 
-def fee_between(rules: BookRules, buy: New, sell: New) -> int | None:
+def fee_between(pools: Pools, buy: New, sell: New) -> int | None:
     """Return the network fee between two orders; None where they may not meet."""
-    origin = sell.terms.origin
-    if buy.terms.wants and buy.terms.wants not in (origin, rules.parents[origin]):
+    for one, other in ((buy, sell), (sell, buy)):
+        if one.terms.partner not in (0, other.party):
+            return None
+    rules = pools.rules
+    (buy_zone, wants), (sell_zone, origin) = pools.name(buy.pool), pools.name(sell.pool)
+    if wants and wants not in (origin, rules.parents[origin]):
         return None
     if rules.network_fees is None:
         return rules.network_fee
-    return rules.network_fees.get((sell.terms.zone, buy.terms.zone))
+    return rules.network_fees.get((sell_zone, buy_zone))
 
 
 TradingMachine.TestCase.settings = settings(stateful_step_count=40, max_examples=120)
@@ -268,7 +362,7 @@ def a_rule(draw: random.Random) -> BookRules:
     )
 
 
-def an_order(draw: random.Random, number: int, now: int) -> New:
+def an_order(draw: random.Random, number: int, now: int) -> Wanted:
     """Draw an order that the market accepts."""
     side = draw.choice((BUY, SELL))
     kind = draw.choice((Kind.LIMIT,) * 6 + tuple(Kind))
@@ -288,15 +382,16 @@ def an_order(draw: random.Random, number: int, now: int) -> New:
         peak=draw.randint(1, 4) if special == "peak" and rests else None,
         valid_from=valid_from,
         expires=now + draw.randint(7, 20) if lasting is TimeInForce.GTD else None,
-        zone=draw.randint(1, 2),
-        origin=draw.choice((0, 0, 1, 2, 3)) if side == SELL else 0,
-        wants=draw.choice((0, 0, 0, 1, 2)) if side == BUY else 0,
+        partner=draw.randint(1, 3) if draw.random() < 0.05 else 0,
     )
     limit = draw.randint(-3, 3) if has_limit else None
-    return New(number, draw.randint(0, 3), side, limit, quantity, terms)
+    new = New(number, draw.randint(0, 3), side, limit, quantity, terms)
+    origin = draw.choice((0, 0, 1, 2, 3)) if side == SELL else 0
+    wants = draw.choice((0, 0, 0, 1, 2)) if side == BUY else 0
+    return Wanted(new, draw.randint(1, 2), origin, wants)
 
 
-def a_step(draw: random.Random, number: int, slow: SlowBook) -> Step:
+def a_step(draw: random.Random, number: int, slow: SlowBook) -> Step | Wanted:
     """Draw a step; changes and cancellations are of orders that live, where there are any."""
     what = draw.random()
     if what < 0.65 or not slow.orders:
@@ -315,10 +410,12 @@ def a_step(draw: random.Random, number: int, slow: SlowBook) -> Step:
 def test_busy_days_are_those_of_the_slow_book(seed: int) -> None:
     draw = random.Random(seed)
     rules = a_rule(draw)
-    book, slow = Book(rules), SlowBook(rules)
+    pools = Pools(rules)
+    book, slow = Book(rules), SlowBook(rules, pools)
     for number in range(1, 251):
-        step = a_step(draw, number, slow)
-        assert book.enter([step]) == slow.enter(step), step
+        step = placed(a_step(draw, number, slow), pools)
+        pools.lay(book)
+        assert together(book.enter([step])) == slow.enter(step), step
         for side in (BUY, SELL):
             assert book.side(side) == slow.side(side), step
         assert book.stops() == slow.stops(), step
@@ -326,31 +423,51 @@ def test_busy_days_are_those_of_the_slow_book(seed: int) -> None:
 
 
 @given(rules, st.lists(asked, max_size=25), st.integers(1, 5))
-def test_splitting_a_batch_changes_nothing(rules: BookRules, steps: list[Step], cut: int) -> None:
-    whole, parted = Book(rules), Book(rules)
+def test_splitting_a_batch_changes_nothing(
+    rules: BookRules, asked: list[Step | Wanted], cut: int
+) -> None:
+    whole, steps = a_book(rules, asked)
+    parted, _ = a_book(rules, asked)
     outcomes = [
         outcome
         for start in range(0, len(steps), cut)
         for outcome in parted.enter(steps[start : start + cut])
     ]
     assert whole.enter(steps) == outcomes
-    assert (whole.side(BUY), whole.side(SELL)) == (parted.side(BUY), parted.side(SELL))
+    assert whole.dump() == parted.dump()
 
 
-def flipped(step: Step, shift: int, sign: int) -> Step:
+def flipped(asked: Step | Wanted, shift: int, sign: int) -> Step:
     """Return a step with prices shifted, and both sides exchanged where the sign is -1."""
 
     def price(value: int | None) -> int | None:
         return None if value is None else sign * value + shift
 
+    step = asked.new if isinstance(asked, Wanted) else asked
     if isinstance(step, Amend):
         return step._replace(limit=price(step.limit))
     if not isinstance(step, New):
         return step
     terms = step.terms._replace(
-        stop=price(step.terms.stop), protection=price(step.terms.protection), origin=0, wants=0
+        stop=price(step.terms.stop), protection=price(step.terms.protection)
     )
-    return step._replace(side=sign * step.side, limit=price(step.limit), terms=terms)
+    return step._replace(pool=sign * step.pool, limit=price(step.limit), terms=terms)
+
+
+def seen(outcome: Outcome, shift: int, sign: int) -> Outcome:
+    """Return an outcome of steps so changed."""
+    match outcome:
+        case Trade():
+            return outcome._replace(price=sign * outcome.price + shift)
+        case Entered(limit=limit, terms=terms):
+            asked = flipped(New(1, 0, BUY, limit, 1, terms), shift, sign)
+            assert isinstance(asked, New)
+            pool = sign * outcome.pool
+            return outcome._replace(pool=pool, limit=asked.limit, terms=asked.terms)
+        case Moved(limit=int(limit)):
+            return outcome._replace(limit=sign * limit + shift)
+        case _:
+            return outcome
 
 
 @given(
@@ -360,46 +477,55 @@ def flipped(step: Step, shift: int, sign: int) -> Step:
     sides,
 )
 def test_shifted_prices_or_exchanged_sides_shift_and_exchange_everything(
-    self_trade: SelfTrade | None, steps: list[Step], shift: int, sign: int
+    self_trade: SelfTrade | None, steps: list[Step | Wanted], shift: int, sign: int
 ) -> None:
     rules = BookRules(self_trade=self_trade)
     plain = [flipped(step, 0, 1) for step in steps]
     ours, theirs = Book(rules), Book(rules)
-    found = [
-        outcome._replace(price=sign * outcome.price + shift)
-        if isinstance(outcome, Trade)
-        else outcome
-        for outcome in ours.enter(plain)
-    ]
+    found = [seen(outcome, shift, sign) for outcome in ours.enter(plain)]
     assert theirs.enter([flipped(step, shift, sign) for step in plain]) == found
     for side in (BUY, SELL):
         levels = [(sign * limit + shift, entries) for limit, entries in ours.side(side)]
         assert theirs.side(sign * side) == levels
 
 
-@given(rules, st.lists(orders(), max_size=15))
-def test_repeated_requests_change_nothing(rules: BookRules, steps: list[New]) -> None:
-    once, twice = Book(rules), Book(rules)
-    steps = [step._replace(terms=step.terms._replace(request=n)) for n, step in enumerate(steps, 1)]
+@given(rules, st.lists(wanted(), max_size=15))
+def test_repeated_requests_change_nothing(rules: BookRules, asked: list[Wanted]) -> None:
+    numbered = [
+        each._replace(new=each.new._replace(terms=each.new.terms._replace(request=number)))
+        for number, each in enumerate(asked, 1)
+    ]
+    once, steps = a_book(rules, numbered)
+    twice, _ = a_book(rules, numbered)
     outcomes = once.enter(steps)
     assert twice.enter([again for step in steps for again in (step, step)]) == outcomes
-    assert twice.side(BUY) == once.side(BUY)
+    assert twice.dump() == once.dump()
 
 
-@given(st.lists(st.tuples(sides, prices, quantities), max_size=30))
-def test_book_is_the_fold_of_what_is_placed_and_what_comes_of_it(
-    rows: list[tuple[int, int, int]],
+@given(rules, st.lists(asked, max_size=25))
+def test_book_is_the_fold_of_all_its_outcomes_at_once(
+    rules: BookRules, asked: list[Step | Wanted]
 ) -> None:
-    book = Book(BookRules())
-    steps = [New(n, 0, *row) for n, row in enumerate(rows, 1)]
-    left: defaultdict[int, int] = defaultdict(int)
-    for step in steps:
-        left[step.order] += step.quantity
-    for outcome in book.enter(steps):
-        assert isinstance(outcome, Trade)
-        left[outcome.maker] -= outcome.quantity
-        left[outcome.taker] -= outcome.quantity
-    standing = {
-        number: amount for s in (BUY, SELL) for _, own in book.side(s) for number, amount in own
-    }
-    assert standing == {number: amount for number, amount in left.items() if amount}
+    book, steps = a_book(rules, asked)
+    folded, _ = a_book(rules, asked)
+    packed, _ = a_book(rules, asked)
+    outcomes = book.enter(steps)
+    folded.fold(outcomes)
+    packed.fold_packed(pack_outcomes(outcomes))
+    assert folded.dump() == packed.dump() == book.dump()
+
+
+@given(st.lists(asked, max_size=10))
+def test_steps_before_trading_opens_rest_and_do_not_meet(asked: list[Step | Wanted]) -> None:
+    rules = BookRules(parents=(0, 0, 1, 1))
+    book, steps = a_book(rules, asked)
+    pools = Pools(rules)
+    for step in asked:
+        placed(step, pools)
+    slow = SlowBook(rules, pools)
+    for step in (Phase(BookPhase.PRE_OPEN), *steps):
+        outcomes = book.enter([step])
+        assert together(outcomes) == slow.enter(step)
+        assert not any(isinstance(one, Trade) for one in outcomes)
+    for side in (BUY, SELL):
+        assert book.side(side) == slow.side(side)

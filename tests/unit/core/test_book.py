@@ -2,41 +2,50 @@ from __future__ import annotations
 
 import pytest
 
-from tests.slow_book import SlowBook
+from tests.slow_book import CLIPS_MAX, SlowBook
+from wattbay.core.facts import SelfTrade
 from wattbay.core.market.book import Book
+from wattbay.core.market.pools import Pools
 from wattbay.core.market.steps import (
     BUY,
-    CLIPS_MAX,
     SELL,
     Amend,
     BookRules,
     Cancel,
     Cancelled,
-    Ended,
-    Kind,
+    Entered,
+    Moved,
     New,
     Outcome,
+    Passed,
+    Phased,
+    Reduced,
     Refusal,
     Refused,
-    SelfTrade,
+    Released,
     Step,
     Terms,
     Time,
-    TimeInForce,
     Trade,
-    Triggered,
 )
+from wattbay.core.terms import Ended, Kind, TimeInForce
 from wattbay.errors import InvariantBroken
 
 
-def trade(*steps: Step, rules: BookRules | None = None) -> tuple[Book, list[Outcome]]:
-    """Send steps to a book; the slow book must say the same."""
-    book, slow = Book(rules or BookRules()), SlowBook(rules or BookRules())
-    outcomes = book.enter(steps)
+def trade(
+    *steps: Step, rules: BookRules | None = None, pools: Pools | None = None
+) -> tuple[Book, list[Outcome]]:
+    """Send steps to a book, and return what trades or ends; the slow book must say the same."""
+    rules = rules or BookRules()
+    book, slow = Book(rules), SlowBook(rules, pools)
+    if pools is not None:
+        pools.lay(book)
+    outcomes = [one for one in book.enter(steps) if not isinstance(one, Passed)]
     assert [outcome for step in steps for outcome in slow.enter(step)] == outcomes
     assert (book.side(BUY), book.side(SELL)) == (slow.side(BUY), slow.side(SELL))
     assert book.stops() == slow.stops()
-    return book, outcomes
+    heads = (Entered, Moved, Reduced, Released, Phased)
+    return book, [one for one in outcomes if not isinstance(one, heads)]
 
 
 def a_bid(
@@ -107,7 +116,7 @@ def test_waiting_stop_that_is_made_larger_goes_behind_its_equals() -> None:
         Amend(2, quantity=2),
         a_bid(4, 10),
     )
-    assert [one.order for one in outcomes if isinstance(one, Triggered)] == [3, 2]
+    assert [one.taker for one in outcomes if isinstance(one, Trade)] == [4, 3, 2]
 
 
 def test_order_not_yet_valid_that_is_repriced_begins_behind_its_equals() -> None:
@@ -214,11 +223,13 @@ def test_orders_without_a_party_meet_nobody_of_their_own() -> None:
 
 
 def test_equal_worth_across_zones_goes_to_the_earlier() -> None:
-    fees = {(1, 1): 0, (2, 1): 2}
+    rules = BookRules(network_fees={(1, 1): 0, (2, 1): 2})
+    pools = Pools(rules)
     _, outcomes = trade(
-        an_offer(1, 5, zone=2),
-        an_offer(2, 7, zone=1),
-        a_bid(3, 9, 2, zone=1),
-        rules=BookRules(network_fees=fees),
+        New(1, 0, pools.of(SELL, zone=2), 5, 1),
+        New(2, 0, pools.of(SELL, zone=1), 7, 1),
+        New(3, 0, pools.of(BUY, zone=1), 9, 2),
+        rules=rules,
+        pools=pools,
     )
     assert outcomes == [Trade(1, 3, 5, 1), Trade(2, 3, 7, 1)]

@@ -22,7 +22,8 @@ from wattbay.adapters.market_file.fields import (
     ticks_of,
 )
 from wattbay.adapters.market_file.source import Doubled, Faults, Path, kind, members_of
-from wattbay.core.facts import Side
+from wattbay.core.facts import SelfTrade, Side
+from wattbay.core.market.pools import Pools
 from wattbay.core.market.steps import (
     BUY,
     PLAIN,
@@ -31,16 +32,14 @@ from wattbay.core.market.steps import (
     BookRules,
     Cancel,
     Close,
-    Kind,
     New,
     Refusal,
-    SelfTrade,
     Step,
     Terms,
     Time,
-    TimeInForce,
     TurnAway,
 )
+from wattbay.core.terms import Kind, TimeInForce
 
 STEPS_MAX = 1_000_000
 ZONES_MAX = 100
@@ -74,7 +73,7 @@ _NEW_OPTIONAL = (
 _PLAIN = frozenset({"op", "id", "party", "side", "limit", "quantity"})
 """With these alone an order is a limit order until gate closure."""
 _KINDS = tuple(word.value for word in Kind)
-_TIMES_IN_FORCE = tuple(word.value for word in TimeInForce)
+_TIMES_IN_FORCE = ("GTC", "GTD", "IOC", "FOK")
 _AMEND_OPTIONAL = frozenset({"party", "limit", "quantity"})
 _REFERENCE = frozenset({"op", "id"})
 _PARTY = frozenset({"party"})
@@ -87,6 +86,7 @@ class TradingDocument(NamedTuple):
     price_tick: Exact
     quantity_tick: Exact
     rules: BookRules
+    pools: Pools
     steps: list[Step]
     keys: list[OrderKey]
     """Ids as they were given first, by number of the order."""
@@ -104,9 +104,7 @@ def read_steps(raw: object, faults: Faults) -> TradingDocument:
     price_tick, quantity_tick = ticks_of(top.get("ticks", {}), faults)
     zones = Numbers()
     rules = _rules(top.get("rules", {}), price_tick, zones, faults)
-    has_matrix = rules.network_fees is not None
-    terms = Bounds(price_tick, quantity_tick, None, None)
-    reader = _Reader(terms, zones, faults, has_matrix=has_matrix)
+    reader = _Reader(Bounds(price_tick, quantity_tick, None, None), rules, zones, faults)
     steps = top.get("steps", [])
     if not isinstance(steps, list):
         faults.add(("steps",), f"this is {kind(steps)}", "expected a list")
@@ -115,13 +113,11 @@ def read_steps(raw: object, faults: Faults) -> TradingDocument:
     else:
         for place, step in enumerate(steps):
             reader.take(("steps", place), step)
-    if len(reader.pools) > POOLS_MAX:
-        faults.add(("steps",), f"{len(reader.pools)} pairs of zone and category", f"{POOLS_MAX}")
+    if len(reader.pairs) > POOLS_MAX:
+        faults.add(("steps",), f"{len(reader.pairs)} pairs of zone and category", f"{POOLS_MAX}")
     faults.raise_any()
-    rules = rules._replace(parents=reader.categories.parents)
-    return TradingDocument(
-        price_tick or ONE, quantity_tick or ONE, rules, reader.steps, reader.orders.keys
-    )
+    ticks = (price_tick or ONE, quantity_tick or ONE)
+    return TradingDocument(*ticks, rules, reader.pools, reader.steps, reader.orders.keys)
 
 
 class Numbers:
@@ -221,13 +217,15 @@ def _open(raw: object, path: Path, faults: Faults) -> dict[str, object]:
 class _Reader:
     """Takes steps one by one."""
 
-    def __init__(self, terms: Bounds, zones: Numbers, faults: Faults, *, has_matrix: bool) -> None:
+    def __init__(self, terms: Bounds, rules: BookRules, zones: Numbers, faults: Faults) -> None:
         """Begin without steps. Zones count where there is a matrix of fees."""
-        self._has_matrix = has_matrix
+        self._has_matrix = rules.network_fees is not None
         self.steps: list[Step] = []
         self.orders = Numbers()
-        self.categories = Categories()
-        self.pools: set[tuple[int, int]] = set()
+        self.pairs: set[tuple[int, int]] = set()
+        """Of zone and category."""
+        self._categories = Categories()
+        self.pools = Pools(rules._replace(parents=self._categories.parents))
         self._parties = Numbers()
         self._requests = Numbers()
         self._zones = zones
@@ -329,21 +327,22 @@ class _Reader:
         side = side_of(members["side"], path, "side", faults) if "side" in members else None
         prices = self._counts(path, members, _NEW_PRICES, self._terms.price_tick)
         quantities = self._counts(path, members, _NEW_QUANTITIES, self._terms.quantity_tick)
-        terms = PLAIN
+        terms, zone, origin, wants = PLAIN, 0, 0, 0
         if not members.keys() <= _PLAIN:
             terms = self._terms_of(path, members, prices | quantities)
-        self.pools.add((terms.zone, terms.origin or terms.wants))
+            named = self._key(path, members, "zone")
+            zone = self._zones.of(named) if self._has_matrix else 0
+            origin = self._category(path, members, "origin")
+            wants = self._category(path, members, "wants")
+        self.pairs.add((zone, origin or wants))
         counts = (*prices.values(), *quantities.values())
         if any(isinstance(count, Refusal) for count in counts):
             self.steps.append(TurnAway("new", order, Refusal.OFF_TICK, party, terms.request))
             return
         limit, quantity = prices.get("limit"), quantities.get("quantity")
         if side is not None and isinstance(quantity, int) and not isinstance(limit, Refusal):
-            number = BUY if side is Side.BUY else SELL
-            # The book knows plain orders by their terms, and is faster with them.
-            self.steps.append(
-                New(order, party, number, limit, quantity, PLAIN if terms == PLAIN else terms)
-            )
+            pool = self.pools.of(BUY if side is Side.BUY else SELL, zone, origin, wants)
+            self.steps.append(New(order, party, pool, limit, quantity, terms))
 
     def _terms_of(
         self, path: Path, members: dict[str, object], counts: dict[str, int | Refusal | None]
@@ -354,7 +353,6 @@ class _Reader:
             found = counts.get(name)
             return found if isinstance(found, int) else None
 
-        zone = self._key(path, members, "zone")
         post_only = members.get("post_only", False)
         if not isinstance(post_only, bool):
             what = f"this is {kind(post_only)}"
@@ -369,9 +367,6 @@ class _Reader:
             peak=count("peak"),
             valid_from=self._instant(path, members, "valid_from"),
             expires=self._instant(path, members, "expires"),
-            zone=self._zones.of(zone) if self._has_matrix else 0,
-            origin=self._category(path, members, "origin"),
-            wants=self._category(path, members, "wants"),
             request=self._requests.of(self._key(path, members, "request_id")),
         )
 
@@ -396,4 +391,4 @@ class _Reader:
             what = f"this is {kind(key)}"
             self._faults.add((*path, name), what, 'expected names, such as "solar/pv"')
             return 0
-        return self.categories.of(text)
+        return self._categories.of(text)

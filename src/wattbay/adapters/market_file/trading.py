@@ -12,12 +12,13 @@ from wattbay.adapters.market_file.result import (
 )
 from wattbay.adapters.market_file.steps import TradingDocument
 from wattbay.core.market.book import Book
-from wattbay.core.market.steps import BUY, SELL, Cancelled, Refused, Trade, Triggered
+from wattbay.core.market.steps import BUY, SELL, Cancelled, Entered, Refused, Released, Trade
 
 
 def trade(document: TradingDocument) -> TradingResult:
     """Let the steps of a document happen, and say what came of them in its units."""
     book = Book(document.rules)
+    document.pools.lay(book)
     outcomes = book.enter(document.steps)
     keys = document.keys
 
@@ -33,6 +34,7 @@ def trade(document: TradingDocument) -> TradingResult:
             for limit, orders in book.side(side)
         ]
 
+    stops: set[int] = set()
     result = TradingResult([], ladder(BUY), ladder(SELL), [], [], [], [])
     for outcome in outcomes:
         match outcome:
@@ -42,9 +44,14 @@ def trade(document: TradingDocument) -> TradingResult:
             case Cancelled(order, lots, reason):
                 ended = Cancellation(keys[order], quantity(lots), reason.value)
                 result.cancelled.append(ended)
-            case Refused(op, order, refusal):
+            case Refused(op, order, refusal, _, _):
                 result.rejected.append(StepRejection(op, keys[order], refusal.value))
-            case Triggered(order):
-                result.triggered.append(keys[order])
+            case Entered(order, _, _, _, _, terms, _, _):
+                (stops.discard if terms.stop is None else stops.add)(order)
+            case Released(order, _):
+                if order in stops:
+                    result.triggered.append(keys[order])
+            case _:
+                pass
     result.stops.extend(keys[order] for order in book.stops())
     return result

@@ -4,241 +4,310 @@ Both sides are kept alike, by *key*: a buy order's limit, a sell order's limit w
 sign. The higher key trades first, and two orders cross where their keys sum to the network fee
 between them or more.
 
-Orders that the same others may meet are in one `Pool`: one zone and one category of one side.
-Where neither plays a part each side has a single pool.
+Orders that the same others may meet are in one *pool* of one side. Buy pools are numbered 1, 2, 3…
+and sell pools -1, -2, -3…, so the sign of a pool is its side.
+
+An order is a row of one column, known by where the row begins; so is a level. 0 is none.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
+from wattbay.core.market.codes import (
+    ARRIVAL,
+    BORN,
+    EARLIER,
+    EXTRA_WIDTH,
+    FLAGS,
+    HEAD,
+    KEY,
+    LATER,
+    LEVEL,
+    LEVEL_KEY,
+    LEVEL_POOL,
+    LEVEL_WIDTH,
+    NUMBER,
+    OPEN,
+    ORDER_SHIFT,
+    ORDER_WIDTH,
+    PARTNER,
+    PARTY,
+    PEAK,
+    POOL,
+    SHOWN,
+    STATE,
+    TAIL,
+    TOTAL,
+)
+from wattbay.core.market.columns import (
+    Column,
+    Index,
+    Int,
+    column_of,
+    copied,
+    copied_index,
+    grown,
+    inserted,
+    new_index,
+    removed,
+)
+from wattbay.errors import ensure
 
-from wattbay.core.market.steps import BUY, Terms
-
-ANY_PRICE = 2**62
-"""The key of an order that names no limit: it crosses with every other."""
-
-
-class Order:
-    """An order that lives: it rests, or waits for its instant or its stop."""
-
-    __slots__ = (
-        "arrival",
-        "earlier",
-        "filled",
-        "key",
-        "later",
-        "number",
-        "open",
-        "party",
-        "pool",
-        "rests",
-        "shown",
-        "stops",
-        "terms",
-    )
-
-    shown: int
-    """What of it may be met now; set where it rests."""
-    earlier: Order | None
-    later: Order | None
-    """Its neighbours in the queue; set where it rests."""
-
-    def __init__(
-        self,
-        number: int,
-        party: int,
-        pool: Pool,
-        key: int,
-        quantity: int,
-        terms: Terms,
-        arrival: int,
-    ) -> None:
-        """Begin unfilled, in no queue."""
-        self.number = number
-        self.party = party
-        self.pool = pool
-        self.key = key
-        self.open = quantity
-        """Neither filled nor cancelled, shown or not."""
-        self.filled = 0
-        self.terms = terms
-        self.arrival = arrival
-        """Place in time: among equal prices the lower comes first."""
-        self.rests = False
-        """Whether it stands in a queue."""
-        self.stops = False
-        """Whether it waits for its stop."""
-
-
-class Level:
-    """The orders at one price of a pool, first come first."""
-
-    __slots__ = ("first", "last")
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.first: Order | None = None
-        self.last: Order | None = None
-
-    def __iter__(self) -> Iterator[Order]:
-        """Walk the queue."""
-        order = self.first
-        while order is not None:
-            yield order
-            order = order.later
+POOLS_MAX = 4_096
+"""Of one book."""
 
 
 class Pool:
-    """What rests on one side in one zone and category, and whom it may meet."""
+    """What rests on one side for the same others to meet."""
 
-    __slots__ = ("category", "keys", "levels", "reach", "side", "zone")
-
-    def __init__(self, side: int, zone: int, category: int) -> None:
-        """Begin empty."""
-        self.side = side
-        self.zone = zone
-        self.category = category
-        self.keys: list[int] = []
+    def __init__(self, number: Int) -> None:
+        """Begin empty, meeting nobody."""
+        self.number: Int = number
+        self.side: Int = 1 if number > 0 else -1
+        self.keys: Column = column_of([])
         """Of the levels that hold orders, the best last."""
-        self.levels: dict[int, Level] = {}
-        self.reach: list[tuple[int, Pool]] = []
-        """Pools of the other side that may be met, with the network fee between."""
+        self.levels: Index = new_index()
+        """By key."""
+        self.fees: Column = column_of([])
+        """Network fee to each pool that it meets."""
+        self.others: Column = column_of([])
+        """Those pools."""
 
-    def append(self, order: Order) -> None:
-        """Put an order at the end of the queue at its price."""
-        key = order.key
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = Level()
-            insort(self.keys, key)
-        last = level.last
-        order.rests = True
-        order.earlier = last
-        order.later = None
-        level.last = order
-        if last is None:
-            level.first = order
+
+class Queues:
+    """All orders of a book that live, and the queues of those that rest."""
+
+    def __init__(self) -> None:
+        """Begin empty, without pools."""
+        self.orders: Column = column_of([0] * ORDER_WIDTH)
+        self.extras: Column = column_of([0] * EXTRA_WIDTH)
+        self.levels: Column = column_of([0] * LEVEL_WIDTH)
+        self.where: Index = new_index()
+        """Rows of orders by number."""
+        self.free_order: Int = 0
+        self.free_level: Int = 0
+        """Rows that are free again, each naming the next in its first field."""
+        self.arrivals: Int = 0
+        self.buys: list[Pool] = []
+        self.sells: list[Pool] = []
+        self.open_sums: Column = column_of([0, 0, 0])
+        """What is open: of sell orders at 0, of buy orders at 2."""
+        self.partnered: Int = 0
+        """How many orders name a partner."""
+
+    # --- pools -------------------------------------------------------------------------------
+
+    def open_pool(self, side: Int) -> Int:
+        """Make a pool and return its number."""
+        ensure(len(self.buys) + len(self.sells) < POOLS_MAX, "a book has 4,096 pools at most")
+        pools = self.buys if side > 0 else self.sells
+        number: Int = side * (len(pools) + 1)
+        pools.append(Pool(number))
+        return number
+
+    def pool(self, number: Int) -> Pool:
+        """Return a pool by number."""
+        return self.buys[number - 1] if number > 0 else self.sells[-number - 1]
+
+    def has_pool(self, number: Int) -> bool:
+        """Tell whether a pool was made."""
+        return number != 0 and (
+            number <= len(self.buys) if number > 0 else -number <= len(self.sells)
+        )
+
+    def link(self, buy: Int, sell: Int, fee: Int) -> None:
+        """Let two pools meet."""
+        ensure(buy > 0 > sell, "a buy pool meets a sell pool")
+        for one, other in ((buy, sell), (sell, buy)):
+            pool = self.pool(one)
+            count: Int = len(pool.others)
+            pool.fees = grown(pool.fees, count + 1)
+            pool.others = grown(pool.others, count + 1)
+            pool.fees[count] = fee
+            pool.others[count] = other
+
+    # --- orders ------------------------------------------------------------------------------
+
+    def add(self, number: Int, party: Int, pool: Int, key: Int, flags: Int) -> Int:
+        """Make the row of an order that begins to live, in no queue and with nothing open."""
+        order = self.free_order
+        if order:
+            self.free_order = self.orders[order]
         else:
-            last.later = order
+            order = len(self.orders)
+            self.orders = grown(self.orders, order + ORDER_WIDTH)
+            self.extras = grown(self.extras, (order + ORDER_WIDTH) >> ORDER_SHIFT)
+        orders = self.orders
+        self.arrivals += 1
+        orders[order + NUMBER] = number
+        orders[order + PARTY] = party
+        orders[order + POOL] = pool
+        orders[order + KEY] = key
+        orders[order + OPEN] = 0
+        orders[order + SHOWN] = 0
+        orders[order + LEVEL] = 0
+        orders[order + TOTAL] = 0
+        orders[order + ARRIVAL] = self.arrivals
+        orders[order + BORN] = self.arrivals
+        orders[order + PEAK] = 0
+        orders[order + FLAGS] = flags
+        orders[order + PARTNER] = 0
+        orders[order + STATE] = 0
+        self.where[number] = order
+        return order
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: Int) -> None:
+        """Let an order end."""
+        orders = self.orders
+        if orders[order + LEVEL]:
+            self.unlink(order)
+        if orders[order + PARTNER]:
+            self.partnered -= 1
+        self._count(order, -orders[order + OPEN])
+        del self.where[orders[order + NUMBER]]
+        orders[order + BORN] = 0
+        orders[order] = self.free_order
+        self.free_order = order
+
+    def set_open(self, order: Int, quantity: Int) -> None:
+        """Let so much be open."""
+        orders = self.orders
+        self._count(order, quantity - orders[order + OPEN])
+        orders[order + OPEN] = quantity
+
+    def _count(self, order: Int, change: Int) -> None:
+        """Keep the sum of what is open on a side."""
+        sums = self.open_sums
+        side: Int = 2 if self.orders[order + POOL] > 0 else 0
+        sums[side] += change
+
+    def arrive(self, order: Int) -> None:
+        """Put an order behind all others in time."""
+        self.arrivals += 1
+        self.orders[order + ARRIVAL] = self.arrivals
+
+    # --- queues ------------------------------------------------------------------------------
+
+    def push(self, order: Int) -> None:
+        """Put an order at the end of the queue at its price, and show of it what may be shown."""
+        orders = self.orders
+        left = orders[order + OPEN]
+        peak = orders[order + PEAK]
+        orders[order + SHOWN] = peak if 0 < peak < left else left
+        self.arrive(order)
+        pool = self.pool(orders[order + POOL])
+        key = orders[order + KEY]
+        level = pool.levels.get(key, 0)
+        if not level:
+            level = self._add_level(pool, key)
+        levels = self.levels
+        last = levels[level + TAIL]
+        orders[order + LEVEL] = level
+        orders[order + EARLIER] = last
+        orders[order + LATER] = 0
+        levels[level + TAIL] = order
+        if last:
+            orders[last + LATER] = order
+        else:
+            levels[level + HEAD] = order
+
+    def _add_level(self, pool: Pool, key: Int) -> Int:
+        """Make an empty level."""
+        level = self.free_level
+        if level:
+            self.free_level = self.levels[level]
+        else:
+            level = len(self.levels)
+            self.levels = grown(self.levels, level + LEVEL_WIDTH)
+        levels = self.levels
+        levels[level + HEAD] = 0
+        levels[level + TAIL] = 0
+        levels[level + LEVEL_KEY] = key
+        levels[level + LEVEL_POOL] = pool.number
+        pool.levels[key] = level
+        pool.keys = inserted(pool.keys, key)
+        return level
+
+    def unlink(self, order: Int) -> None:
         """Take an order out of its queue."""
-        key = order.key
-        level = self.levels[key]
-        earlier = order.earlier
-        later = order.later
-        if earlier is not None:
-            earlier.later = later
+        orders, levels = self.orders, self.levels
+        level = orders[order + LEVEL]
+        earlier = orders[order + EARLIER]
+        later = orders[order + LATER]
+        orders[order + LEVEL] = 0
+        if earlier:
+            orders[earlier + LATER] = later
         else:
-            level.first = later
-        if later is not None:
-            later.earlier = earlier
+            levels[level + HEAD] = later
+        if later:
+            orders[later + EARLIER] = earlier
         else:
-            level.last = earlier
-        order.rests = False
-        if level.first is None:
-            del self.levels[key]
-            keys = self.keys
-            if keys[-1] == key:
-                keys.pop()
-            else:
-                del keys[bisect_left(keys, key)]
+            levels[level + TAIL] = earlier
+        if not levels[level + HEAD]:
+            pool = self.pool(levels[level + LEVEL_POOL])
+            key = levels[level + LEVEL_KEY]
+            del pool.levels[key]
+            pool.keys = removed(pool.keys, key)
+            levels[level] = self.free_level
+            self.free_level = level
 
-
-class Pools:
-    """All of a book."""
-
-    __slots__ = ("_fee", "_fees", "_parents", "_pools")
-
-    def __init__(
-        self, fee: int, fees: Mapping[tuple[int, int], int] | None, parents: Sequence[int]
-    ) -> None:
-        """Begin empty. Fee between any two orders, or `fees` by zone of seller and buyer."""
-        self._fee = fee
-        self._fees = fees
-        self._parents = parents
-        self._pools: dict[tuple[int, int, int], Pool] = {}
-
-    def get(self, side: int, zone: int, category: int) -> Pool:
-        """Return a pool, made where there is none yet."""
-        name = (side, zone if self._fees is not None else 0, category)
-        pool = self._pools.get(name)
-        if pool is None:
-            pool = Pool(*name)
-            for other in self._pools.values():
-                fee = self._between(pool, other) if other.side != side else None
-                if fee is not None:
-                    pool.reach.append((fee, other))
-                    other.reach.append((fee, pool))
-            self._pools[name] = pool
-        return pool
-
-    def _between(self, one: Pool, other: Pool) -> int | None:
-        """Return the network fee between two pools; None where they may not meet."""
-        buy, sell = (one, other) if one.side == BUY else (other, one)
-        origin = sell.category
-        while buy.category and origin and origin != buy.category:
-            origin = self._parents[origin]
-        if buy.category and not origin:
-            return None
-        if self._fees is None:
-            return self._fee
-        return self._fees.get((sell.zone, buy.zone))
-
-    def side(self, side: int) -> list[tuple[int, list[Order]]]:
-        """List what rests on a side: limits, best first, each with its orders in priority."""
-        found: dict[int, list[Order]] = {}
-        for pool in self._pools.values():
-            if pool.side == side:
-                for key, level in pool.levels.items():
-                    found.setdefault(key, []).extend(level)
-        return [
-            (side * key, sorted(found[key], key=lambda order: order.arrival))
-            for key in sorted(found, reverse=True)
-        ]
-
-
-def best(taker: Order) -> tuple[Order, int] | None:
-    """Return whom an order meets first, and the network fee between them; None if nobody.
-
-    Best price to the one that comes second, network fee included; then earliest.
-    """
-    found: Order | None = None
-    found_fee = found_worth = 0
-    for fee, other in taker.pool.reach:
-        if not other.keys:
-            continue
-        key = other.keys[-1]
-        if taker.key + key < fee:
-            continue
-        worth = key - fee
-        if found is None or worth >= found_worth:
-            first = other.levels[key].first
-            if first is not None and (
-                found is None or worth > found_worth or first.arrival < found.arrival
-            ):
-                found, found_fee, found_worth = first, fee, worth
-    return None if found is None else (found, found_fee)
-
-
-def crossing(taker: Order) -> Iterator[list[Order]]:
-    """Yield all whom an order crosses, price by price from the best, each in priority."""
-    reach = taker.pool.reach
-    cursors = [[len(other.keys) - 1, fee] for fee, other in reach]
-    others = [other for _, other in reach]
-    while True:
-        worths = [
-            others[place].keys[cursor] - fee if cursor >= 0 else None
-            for place, (cursor, fee) in enumerate(cursors)
-        ]
-        top = max((worth for worth in worths if worth is not None), default=None)
-        if top is None or taker.key + top < 0:
+    def reduce(self, order: Int, quantity: Int) -> None:
+        """Take a quantity off what an order shows; a clip that is used up queues again."""
+        orders = self.orders
+        shown = orders[order + SHOWN] - quantity
+        left = orders[order + OPEN] - quantity
+        if not left:
+            self.remove(order)
             return
-        found: list[Order] = []
-        for place, worth in enumerate(worths):
-            if worth == top:
-                other = others[place]
-                found.extend(other.levels[other.keys[cursors[place][0]]])
-                cursors[place][0] -= 1
-        yield sorted(found, key=lambda order: order.arrival)
+        self.set_open(order, left)
+        orders[order + SHOWN] = shown
+        # An auction takes from what is hidden, too.
+        if shown <= 0:
+            self.unlink(order)
+            self.push(order)
+
+    def head(self, pool: Pool, key: Int) -> Int:
+        """Return the first order of a level."""
+        return self.levels[pool.levels.get(key, 0) + HEAD]
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def living(self) -> list[int]:
+        """Return the rows of all orders that live, by birth."""
+        orders = self.orders
+        return sorted(self.where.values(), key=lambda order: orders[order + BORN])
+
+    def resting(self, side: Int) -> list[int]:
+        """Return the rows of orders that rest on a side: by limit, the best first, then time."""
+        orders = self.orders
+        found = [
+            (-orders[order + KEY], orders[order + ARRIVAL], order)
+            for order in self.where.values()
+            if orders[order + LEVEL] and orders[order + POOL] * side > 0
+        ]
+        return [order for _, _, order in sorted(found)]
+
+    def copy(self) -> Queues:
+        """Return queues of their own that hold the same."""
+        other = Queues()
+        other.orders = copied(self.orders)
+        other.extras = copied(self.extras)
+        other.levels = copied(self.levels)
+        other.where = copied_index(self.where)
+        other.free_order = self.free_order
+        other.free_level = self.free_level
+        other.arrivals = self.arrivals
+        other.open_sums = copied(self.open_sums)
+        other.partnered = self.partnered
+        other.buys = [_copied(pool) for pool in self.buys]
+        other.sells = [_copied(pool) for pool in self.sells]
+        return other
+
+
+def _copied(pool: Pool) -> Pool:
+    """Return a pool of its own that holds the same."""
+    other = Pool(pool.number)
+    other.keys = copied(pool.keys)
+    other.levels = copied_index(pool.levels)
+    other.fees = copied(pool.fees)
+    other.others = copied(pool.others)
+    return other

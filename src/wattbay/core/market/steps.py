@@ -1,7 +1,7 @@
 """What can be asked of an order book, what it answers, and what it may be told to keep to.
 
-Whole numbers throughout: orders, parties, zones and categories are numbers given by the caller,
-from 1; 0 is none. Prices and quantities are in ticks, within ±(2**53 - 1).
+Whole numbers throughout: orders and parties are numbers given by the caller, from 1; 0 is none.
+Prices and quantities are in ticks, within ±(2**53 - 1).
 """
 
 from __future__ import annotations
@@ -10,43 +10,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from wattbay.core.facts import SelfTrade
+from wattbay.core.terms import Ended, Kind, TimeInForce
+
 BUY = 1
 SELL = -1
-
-CLIPS_MAX = 10_000
-"""Of one iceberg order: its quantity is at most so many times its peak."""
-
-
-class Kind(StrEnum):
-    """How an order names its price, and when it acts."""
-
-    LIMIT = "limit"
-    MARKET = "market"
-    STOP = "stop"
-    STOP_LIMIT = "stop_limit"
-
-
-class TimeInForce(StrEnum):
-    """How long an order may rest."""
-
-    GTC = "GTC"
-    """Until gate closure."""
-    GTD = "GTD"
-    """Until an instant."""
-    IOC = "IOC"
-    """Not at all: what does not trade at once is cancelled."""
-    FOK = "FOK"
-    """Not at all: it trades whole at once, or is cancelled whole."""
-
-
-class SelfTrade(StrEnum):
-    """Who gives way where an order meets one of its own party."""
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    BOTH = "both"
-    DECREMENT = "decrement"
-    """Both, by the smaller of the two quantities."""
 
 
 class Refusal(StrEnum):
@@ -59,21 +27,20 @@ class Refusal(StrEnum):
     UNKNOWN_ORDER = "unknown_order"
     ALREADY_EXPIRED = "already_expired"
     GATE_CLOSED = "gate_closed"
+    HALTED = "halted"
     BAD_CONDITION = "bad_condition"
 
 
-class Ended(StrEnum):
-    """Why open quantity left unfilled."""
+class BookPhase(StrEnum):
+    """What a book lets happen."""
 
-    USER = "user"
-    IOC = "ioc"
-    FOK = "fok"
-    NO_LIQUIDITY = "no_liquidity"
-    MIN_QUANTITY = "min_quantity"
-    POST_ONLY = "post_only"
-    SELF_TRADE = "self_trade"
-    EXPIRED = "expired"
-    GATE_CLOSED = "gate_closed"
+    PRE_OPEN = "pre_open"
+    """Orders rest and do not meet."""
+    OPEN = "open"
+    HALTED = "halted"
+    """Orders can be cancelled or made smaller, and expire."""
+    CLOSED = "closed"
+    """Everything open was cancelled, and nothing new comes in."""
 
 
 # --- what is asked ---------------------------------------------------------------------------
@@ -96,13 +63,10 @@ class Terms(NamedTuple):
     """Shows so much at a time; each further clip queues again behind its price."""
     valid_from: int | None = None
     expires: int | None = None
-    zone: int = 0
-    origin: int = 0
-    """What a sell order is: a category."""
-    wants: int = 0
-    """What a buy order accepts: a category with all below it; 0 is anything."""
     request: int = 0
     """Repeated by its party, it changes nothing."""
+    partner: int = 0
+    """Trades with this party alone."""
 
 
 PLAIN = Terms()
@@ -114,8 +78,8 @@ class New(NamedTuple):
 
     order: int
     party: int
-    side: int
-    """`BUY` or `SELL`."""
+    pool: int
+    """`BUY` or `SELL`, or another pool that the book has: its sign is the side."""
     limit: int | None
     """Worst price it accepts; of a buyer with the network fee."""
     quantity: int
@@ -151,6 +115,24 @@ class Close(NamedTuple):
     """Close the gate: everything open is cancelled, and nothing new comes in."""
 
 
+class CancelAll(NamedTuple):
+    """End all orders of a party; 0 is every party."""
+
+    party: int
+
+
+class Phase(NamedTuple):
+    """Let a book come into another phase."""
+
+    to: BookPhase
+
+
+class Release(NamedTuple):
+    """Let the stop order act that `Book.released` names."""
+
+    order: int
+
+
 class TurnAway(NamedTuple):
     """Keep in its place what was refused at the door, such as a price off the tick."""
 
@@ -161,14 +143,29 @@ class TurnAway(NamedTuple):
     request: int = 0
 
 
-Step = New | Amend | Cancel | Time | Close | TurnAway
+Step = New | Amend | Cancel | Time | Close | TurnAway | CancelAll | Phase | Release
 
 
 # --- what is answered ------------------------------------------------------------------------
 
 
+class Entered(NamedTuple):
+    """An order came in."""
+
+    order: int
+    party: int
+    pool: int
+    limit: int | None
+    quantity: int
+    terms: Terms
+    rests: int
+    """What of it rests when the step is complete."""
+    waits: bool
+    """Until it is valid, or until its stop is reached."""
+
+
 class Trade(NamedTuple):
-    """Two orders trade."""
+    """Two orders trade. What is left of the one that came was said by what rests of it."""
 
     maker: int
     """The one that rested."""
@@ -176,6 +173,47 @@ class Trade(NamedTuple):
     price: int
     """What the seller gets a unit; the buyer pays the network fee of the pair on top."""
     quantity: int
+
+
+class Crossed(NamedTuple):
+    """Two orders that rested trade, in an auction: at a price that came from outside."""
+
+    buy: int
+    sell: int
+    price: int
+    quantity: int
+
+
+class Moved(NamedTuple):
+    """An order was changed, and is behind all others now."""
+
+    order: int
+    limit: int | None
+    quantity: int
+    """Its new total, with what was filled before this step."""
+    rests: int
+    """What of it rests when the step is complete; 0 where it waits, too."""
+
+
+class Reduced(NamedTuple):
+    """An order was made smaller, in its place."""
+
+    order: int
+    quantity: int
+    """Its new total, with what is filled."""
+
+
+class Released(NamedTuple):
+    """An order acted that had waited for its stop, or until it was valid."""
+
+    order: int
+    rests: int
+
+
+class Armed(NamedTuple):
+    """A stop order is valid now, and waits for its stop."""
+
+    order: int
 
 
 class Cancelled(NamedTuple):
@@ -187,20 +225,41 @@ class Cancelled(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A step changed nothing."""
+    """A step changed nothing, but that its request is known."""
 
     step: str
     order: int
     reason: Refusal
+    party: int = 0
+    """Whose request it was, where the step bore one."""
+    request: int = 0
 
 
-class Triggered(NamedTuple):
-    """A stop order was released."""
+class Passed(NamedTuple):
+    """Time passed."""
 
-    order: int
+    at: int
 
 
-Outcome = Trade | Cancelled | Refused | Triggered
+class Phased(NamedTuple):
+    """A book came into another phase."""
+
+    to: BookPhase
+
+
+Outcome = (
+    Entered
+    | Trade
+    | Crossed
+    | Moved
+    | Reduced
+    | Released
+    | Armed
+    | Cancelled
+    | Refused
+    | Passed
+    | Phased
+)
 
 
 # --- what is kept to -------------------------------------------------------------------------
@@ -219,52 +278,3 @@ class BookRules(NamedTuple):
     """By zone of the seller and of the buyer. A pair without a fee does not trade."""
     parents: Sequence[int] = (0,)
     """By category: the one above it, with a smaller number; 0 is none."""
-
-
-def refusal_of(new: New, rules: BookRules) -> Refusal | None:
-    """Return what is wrong with an order in itself, in quantity and price."""
-    terms = new.terms
-    if new.quantity <= 0 or not 0 <= terms.min_quantity <= new.quantity:
-        return Refusal.BAD_QUANTITY
-    if terms.peak is not None and not is_peak(terms.peak, new.quantity):
-        return Refusal.BAD_QUANTITY
-    for price in (new.limit, terms.stop, terms.protection):
-        if price is not None and not is_within(price, rules):
-            return Refusal.PRICE_LIMIT
-    return None
-
-
-def is_peak(peak: int, quantity: int) -> bool:
-    """Tell whether a quantity can be shown in clips of a peak."""
-    return peak > 0 and quantity <= peak * CLIPS_MAX
-
-
-def is_within(price: int, rules: BookRules) -> bool:
-    """Tell whether a price is within the bounds of the market."""
-    low, high = rules.price_min, rules.price_max
-    return (low is None or price >= low) and (high is None or price <= high)
-
-
-def is_contradictory(new: New, zones: frozenset[int] | None) -> bool:
-    """Tell whether an order says what cannot be meant. Zones: those known to the matrix."""
-    terms = new.terms
-    kind = terms.kind
-    has_limit = kind is Kind.LIMIT or kind is Kind.STOP_LIMIT
-    has_stop = kind is Kind.STOP or kind is Kind.STOP_LIMIT
-    never_rests = not has_limit or terms.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
-    return (
-        has_limit != (new.limit is not None)
-        or has_stop != (terms.stop is not None)
-        or (has_limit and terms.protection is not None)
-        or (terms.time_in_force is TimeInForce.GTD) != (terms.expires is not None)
-        or (terms.post_only and (never_rests or terms.min_quantity > 0))
-        or (terms.peak is not None and never_rests)
-        or (
-            terms.valid_from is not None
-            and terms.expires is not None
-            and terms.expires <= terms.valid_from
-        )
-        or (terms.origin > 0 and new.side == BUY)
-        or (terms.wants > 0 and new.side == SELL)
-        or (zones is not None and terms.zone not in zones)
-    )

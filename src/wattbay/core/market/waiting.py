@@ -1,66 +1,147 @@
-"""What waits in a book: stops for the last price, and instants at which something falls due."""
+"""What waits in a book: stops for the last price, and instants at which something falls due.
+
+An entry names the row of an order and when that order was born, since rows are used again. One
+whose order has ended, or changed since, stays in its line and is passed over when its turn comes.
+"""
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from wattbay.core.market.levels import Order
-from wattbay.core.market.steps import BUY
+from wattbay.core.market.codes import (
+    ARRIVAL,
+    BORN,
+    EXPIRES,
+    LINED,
+    ORDER_SHIFT,
+    POOL,
+    SLEEPS,
+    STATE,
+    STOP_AT,
+    STOPS,
+    VALID_FROM,
+)
+from wattbay.core.market.columns import Int
+from wattbay.core.market.levels import Queues
 
-EXPIRES = 0
-"""At one instant, orders expire before others begin."""
-BEGINS = 1
 
-
-class Stops:
-    """Stop orders that wait, on both sides."""
-
-    __slots__ = ("_buys", "_sells", "count")
+class Waiting:
+    """Stop orders and instants of one book."""
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._buys: list[tuple[int, int, Order]] = []
-        self._sells: list[tuple[int, int, Order]] = []
-        self.count = 0
-        """How many may wait: those that ended are in it until their stop is reached."""
+        self.count: Int = 0
+        """How many stops may wait."""
+        self._buys: list[tuple[int, int, int, int]] = []
+        self._sells: list[tuple[int, int, int, int]] = []
+        self._expiries: list[tuple[int, int, int, int]] = []
+        self._beginnings: list[tuple[int, int, int, int]] = []
+        self._line: list[tuple[int, int]] = []
+        """Stops that were reached and have not acted, in order."""
 
-    def add(self, order: Order) -> None:
-        """Let a stop order wait."""
-        side, stop = order.pool.side, order.terms.stop or 0
-        order.stops = True
-        self.count += 1
-        heappush(self._buys if side == BUY else self._sells, (side * stop, order.arrival, order))
+    # --- filing ------------------------------------------------------------------------------
 
-    def reached(self, last: int) -> list[Order]:
-        """Take out those that the last price reaches, by arrival."""
-        found: list[Order] = []
-        for side, line in ((BUY, self._buys), (-BUY, self._sells)):
-            while line and line[0][0] <= side * last:
-                order = heappop(line)[2]
+    def file(self, queues: Queues, order: Int) -> None:
+        """Let an order that lives wait for whatever it says."""
+        orders, extras = queues.orders, queues.extras
+        extra = order >> ORDER_SHIFT
+        state = orders[order + STATE]
+        arrival, born = orders[order + ARRIVAL], orders[order + BORN]
+        if state == SLEEPS:
+            entry = (extras[extra + VALID_FROM], arrival, order, born)
+            heappush(self._beginnings, entry)
+        elif state == STOPS:
+            is_buy = orders[order + POOL] > 0
+            stop = extras[extra + STOP_AT] if is_buy else -extras[extra + STOP_AT]
+            heappush(self._buys if is_buy else self._sells, (stop, arrival, order, born))
+            self.count += 1
+        elif state == LINED:
+            self._line.append((order, born))
+
+    def expire(self, queues: Queues, order: Int) -> None:
+        """Note that an order expires."""
+        born = queues.orders[order + BORN]
+        heappush(
+            self._expiries, (queues.extras[(order >> ORDER_SHIFT) + EXPIRES], born, order, born)
+        )
+
+    # --- stops -------------------------------------------------------------------------------
+
+    def reach(self, queues: Queues, last: Int) -> None:
+        """Put those stops in line that the last price reaches, by arrival."""
+        orders = queues.orders
+        found: list[tuple[int, int, int]] = []
+        for sign, waiting in ((1, self._buys), (-1, self._sells)):
+            while waiting and waiting[0][0] <= sign * last:
+                _, _, order, born = heappop(waiting)
                 self.count -= 1
-                # Those that ended stay behind in the line, and are passed over here.
-                if order.stops:
-                    order.stops = False
-                    found.append(order)
-        found.sort(key=lambda order: order.arrival)
-        return found
+                if orders[order + BORN] == born and orders[order + STATE] == STOPS:
+                    orders[order + STATE] = LINED
+                    found.append((orders[order + ARRIVAL], order, born))
+        found.sort()
+        self._line.extend((order, born) for _, order, born in found)
 
+    def first(self, queues: Queues) -> Int:
+        """Return the order that is first in line; 0 if there is none."""
+        orders = queues.orders
+        while self._line:
+            order, born = self._line[0]
+            if orders[order + BORN] == born and orders[order + STATE] == LINED:
+                return order
+            del self._line[0]
+        return 0
 
-class Agenda:
-    """What falls due, by instant; then expiries before beginnings; then by arrival."""
+    def line(self, queues: Queues) -> list[int]:
+        """Return the orders in line."""
+        orders = queues.orders
+        return [
+            order
+            for order, born in self._line
+            if orders[order + BORN] == born and orders[order + STATE] == LINED
+        ]
 
-    __slots__ = ("_entries",)
+    # --- instants ----------------------------------------------------------------------------
 
-    def __init__(self) -> None:
-        """Begin empty."""
-        self._entries: list[tuple[int, int, int, Order]] = []
+    def first_expiry(self, queues: Queues) -> tuple[int, int]:
+        """Return the first instant at which an order expires, and the order; it is 0 if none."""
+        orders, expiries = queues.orders, self._expiries
+        while expiries:
+            instant, _, order, born = expiries[0]
+            if orders[order + BORN] == born:
+                return instant, order
+            heappop(expiries)
+        return 0, 0
 
-    def add(self, instant: int, what: int, order: Order) -> None:
-        """Note that something falls due."""
-        heappush(self._entries, (instant, what, order.arrival, order))
+    def expiring(self, queues: Queues, before: Int) -> list[tuple[int, int, int]]:
+        """List what expires before an instant: when, when born, which."""
+        orders = queues.orders
+        return sorted(
+            (instant, born, order)
+            for instant, _, order, born in self._expiries
+            if instant < before and orders[order + BORN] == born
+        )
 
-    def take(self, at: int) -> tuple[int, int, int, Order] | None:
-        """Take out the first that is due at an instant or before: when, what, arrival, who."""
-        if not self._entries or self._entries[0][0] > at:
-            return None
-        return heappop(self._entries)
+    def first_beginning(self, queues: Queues) -> tuple[int, int]:
+        """Return the first instant at which an order begins, and the order; it is 0 if none."""
+        orders, beginnings = queues.orders, self._beginnings
+        while beginnings:
+            instant, arrival, order, born = beginnings[0]
+            if (
+                orders[order + BORN] == born
+                and orders[order + STATE] == SLEEPS
+                and orders[order + ARRIVAL] == arrival
+            ):
+                return instant, order
+            heappop(beginnings)
+        return 0, 0
+
+    def copy(self) -> Waiting:
+        """Return one of its own that holds the same."""
+        other = Waiting()
+        other.count = self.count
+        other._buys = self._buys[:]
+        other._sells = self._sells[:]
+        other._expiries = self._expiries[:]
+        other._beginnings = self._beginnings[:]
+        other._line = self._line[:]
+        return other

@@ -1,0 +1,61 @@
+"""Columns of whole numbers, and the few ways in which an order book touches them.
+
+This is what they are where nothing is compiled: lists. A compiled wheel has `vectors` in the place
+of this module: the same names, of unboxed 64-bit numbers. A function that may make a column longer
+returns it, since a vector can move as it grows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from typing import TypeAlias
+
+Int: TypeAlias = int
+Column: TypeAlias = list[int]
+Index: TypeAlias = dict[int, int]
+"""From numbers to places; 0 is no place."""
+
+IS_COMPILED = False
+
+
+def column_of(numbers: Iterable[int]) -> Column:
+    """Return a column with numbers in it."""
+    return list(numbers)
+
+
+def grown(column: Column, length: Int) -> Column:
+    """Return a column with zeros at its end, at least so long."""
+    if len(column) < length:
+        column.extend([0] * (length - len(column)))
+    return column
+
+
+def copied(column: Column) -> Column:
+    """Return a column of its own with the same numbers."""
+    return column[:]
+
+
+def inserted(keys: Column, key: Int) -> Column:
+    """Return sorted keys with one more."""
+    insort(keys, key)
+    return keys
+
+
+def removed(keys: Column, key: Int) -> Column:
+    """Return sorted keys without one that is among them."""
+    if keys[-1] == key:
+        keys.pop()
+    else:
+        del keys[bisect_left(keys, key)]
+    return keys
+
+
+def new_index() -> Index:
+    """Return an empty index."""
+    return {}
+
+
+def copied_index(index: Index) -> Index:
+    """Return an index of its own with the same places."""
+    return dict(index)
