@@ -71,6 +71,7 @@ class OperatorDesk:
                     | e.OrderCancelled()
                     | e.OrderCurtailed()
                     | e.OrderReleased()
+                    | e.OrderSuspended()
                     | e.AuctionCleared()
                 ):
                     if event.product == self._product:
@@ -101,6 +102,7 @@ class OperatorDesk:
         | e.OrderCancelled
         | e.OrderCurtailed
         | e.OrderReleased
+        | e.OrderSuspended
         | e.AuctionCleared,
     ) -> None:
         """Let an order stand, change or go."""
@@ -112,6 +114,8 @@ class OperatorDesk:
                 )
                 if event.waits:
                     self._waiting.add(event.order)
+            case e.OrderSuspended():
+                self._waiting.add(event.order)
             case e.OrderReleased():
                 self._waiting.discard(event.order)
             case e.OrderAmended():
