@@ -1,0 +1,569 @@
+"""Orders that wait: when they act, when they end, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+
+from tests.builders import (
+    EVE,
+    ISP_US,
+    MIDNIGHT,
+    a_deposit,
+    a_kernel,
+    a_party,
+    a_product,
+    a_town,
+    an_order,
+    entries_of,
+    list_deliveries,
+    pod_facts,
+)
+from tests.play import Play, of, reason
+from wattbay.core import commands as c
+from wattbay.core.events import (
+    AuctionCleared,
+    EnergyMetered,
+    Event,
+    GateClosed,
+    OrderAmended,
+    OrderCancelled,
+    OrderPlaced,
+    OrderReleased,
+    Rejected,
+    SignalGiven,
+    Traded,
+)
+from wattbay.core.facts import Mechanism, Quality, Role, Side
+from wattbay.core.market import standby
+from wattbay.core.market.standby import PRICES_MAX, SIGNALS_MAX, Standby
+from wattbay.core.reasons import Reason
+from wattbay.core.terms import (
+    Condition,
+    ConditionKind,
+    Ended,
+    GridBalance,
+    Kind,
+    OrderTerms,
+    TimeInForce,
+)
+from wattbay.ids import OrderId, PartyId, PodId, ProductId, SignalId
+from wattbay.kernel.clock import SimulatedClock
+from wattbay.kernel.journal import MemoryJournal
+from wattbay.periods import DAY, HOUR, MINUTE, Instant
+
+DSO = PartyId("dso")
+HALF_HOUR = ProductId("halfhour")
+GATE = Instant(MIDNIGHT - HOUR)
+NEXT = Instant(MIDNIGHT + ISP_US)
+PEAK = SignalId("peak")
+
+
+def a_street(pods: int = 3, *, mechanism: Mechanism = Mechanism.CALL_AUCTION) -> Play:
+    operator = c.RegisterParty(party=a_party(DSO, roles=(Role.GRID_OPERATOR,)))
+    product = structs.replace(a_product(), mechanism=mechanism)
+    if mechanism is Mechanism.SUBMITTED:
+        product = structs.replace(product, rule="huang", clearing_us=MINUTE)
+    return Play([*a_town(pods, product=product), operator])
+
+
+def that(
+    terms: OrderTerms,
+    pod: str = "h01",
+    *,
+    side: Side = Side.BUY,
+    delivery: int = MIDNIGHT,
+    limit: int | None = 120_000,
+) -> c.PlaceOrder:
+    order = an_order(pod, side=side, delivery=delivery, limit=limit)
+    return structs.replace(order, terms=terms)
+
+
+def an_offer(pod: str = "h02", *, delivery: int = MIDNIGHT) -> c.PlaceOrder:
+    return an_order(pod, side=Side.SELL, limit=100_000, delivery=delivery)
+
+
+def from_on(instant: int) -> OrderTerms:
+    return OrderTerms(valid_from=Instant(instant))
+
+
+def until(instant: int) -> OrderTerms:
+    return OrderTerms(time_in_force=TimeInForce.GTD, expires=Instant(instant))
+
+
+def on_signal(level: int = 3, *, is_at_least: bool = True) -> Condition:
+    return Condition(kind=ConditionKind.SIGNAL, is_at_least=is_at_least, level=level, signal=PEAK)
+
+
+def on_charge(level: int) -> Condition:
+    return Condition(kind=ConditionKind.CHARGE, is_at_least=True, level=level)
+
+
+def on_surplus(level: int, delivery: int = MIDNIGHT) -> Condition:
+    return Condition(
+        kind=ConditionKind.SURPLUS, is_at_least=True, level=level, delivery=Instant(delivery)
+    )
+
+
+def on_price(
+    level: int, delivery: int = MIDNIGHT, *, is_at_least: bool = False, product: str = "halfhour"
+) -> Condition:
+    return Condition(
+        kind=ConditionKind.CLEARING_PRICE,
+        is_at_least=is_at_least,
+        level=level,
+        product=ProductId(product),
+        delivery=Instant(delivery),
+    )
+
+
+def once(condition: Condition) -> OrderTerms:
+    return OrderTerms(condition=condition)
+
+
+def a_signal(value: int, signal: str = "peak", party: str = DSO) -> c.GiveSignal:
+    return c.GiveSignal(party=PartyId(party), signal=SignalId(signal), value=value)
+
+
+def a_charge(value: int, pod: str = "h01", party: str = "p01") -> c.GiveSignal:
+    return c.GiveSignal(
+        party=PartyId(party), signal=SignalId("charge"), value=value, pod=PodId(pod)
+    )
+
+
+def ends(events: list[Event]) -> list[tuple[int, Ended]]:
+    return [(event.order, event.reason) for event in of(OrderCancelled, events)]
+
+
+def releases(events: list[Event]) -> list[int]:
+    return [event.order for event in of(OrderReleased, events)]
+
+
+# --- by the clock ----------------------------------------------------------------------------
+
+
+def test_order_that_is_valid_later_waits_and_acts_at_its_instant() -> None:
+    street = a_street()
+    (placed,) = of(OrderPlaced, street.do(that(from_on(EVE + HOUR))))
+    assert placed.waits
+    assert street.until(EVE + HOUR - 1) == []
+    assert street.until(EVE + HOUR) == [
+        OrderReleased(order=OrderId(1), product=HALF_HOUR, delivery=MIDNIGHT)
+    ]
+    assert street.exchange.state.market.standby.orders == {}
+
+
+def test_order_whose_instant_has_come_acts_at_once() -> None:
+    street = a_street()
+    (placed,) = of(OrderPlaced, street.do(that(from_on(EVE)), at=EVE))
+    assert not placed.waits
+
+
+def test_what_is_held_for_an_order_stands_while_it_waits() -> None:
+    street = a_street()
+    street.do(that(from_on(EVE + HOUR)))
+    assert street.held("h01/p01") == 250 * 120_000
+    street.do(c.CancelOrder(order=OrderId(1), pod=PodId("h01")))
+    assert street.held("h01/p01") == 0
+    assert street.exchange.state.market.standby == street_standby(a_street())
+
+
+def street_standby(street: Play) -> Standby:
+    return street.exchange.state.market.standby
+
+
+def test_order_that_was_released_takes_part_in_the_auction() -> None:
+    street = a_street()
+    street.do(that(from_on(EVE + HOUR)))
+    street.do(an_offer())
+    assert [trade.quantity_wh for trade in of(Traded, street.clear(MIDNIGHT))] == [250]
+
+
+def test_place_in_time_of_a_released_order_is_that_of_its_release() -> None:
+    street = a_street()
+    street.do(that(from_on(EVE + HOUR)))
+    street.do(an_order("h03"))
+    street.until(EVE + HOUR)
+    assert list(street.exchange.state.market.books[HALF_HOUR][MIDNIGHT].orders) == [2, 1]
+
+
+def test_order_that_still_waits_at_gate_closure_takes_no_part_and_says_why() -> None:
+    street = a_street()
+    street.do(that(once(on_signal())))
+    street.do(an_offer())
+    events = street.clear(MIDNIGHT)
+    assert [type(event) for event in events] == [GateClosed, OrderCancelled, AuctionCleared]
+    assert ends(events) == [(1, Ended.GATE_CLOSED)]
+    assert street.held("h01/p01") == 0
+
+
+def test_order_ends_at_its_expiry_and_takes_no_part() -> None:
+    street = a_street()
+    street.do(that(until(GATE)))
+    street.do(that(until(EVE + 1), "h03"))
+    street.do(an_offer())
+    assert ends(street.until(EVE + 1)) == [(2, Ended.EXPIRED)]
+    # It expires at the instant, and an auction at that instant comes too late for it.
+    events = street.until(GATE)
+    assert ends(events) == [(1, Ended.EXPIRED)]
+    assert of(AuctionCleared, events)[0].volume_wh == 0
+
+
+def test_order_that_expires_after_gate_closure_takes_part() -> None:
+    street = a_street()
+    street.do(that(until(GATE + 1)))
+    street.do(an_offer())
+    assert of(Traded, street.clear(MIDNIGHT))
+    assert street.until(MIDNIGHT) != []
+
+
+def test_order_that_waits_expires_too() -> None:
+    street = a_street()
+    terms = structs.replace(until(EVE + MINUTE), condition=on_signal())
+    street.do(that(terms))
+    assert ends(street.until(EVE + MINUTE)) == [(1, Ended.EXPIRED)]
+    assert releases(street.do(a_signal(5))) == []
+    assert street_standby(street).topics == {}
+
+
+def test_orders_expire_before_others_begin_and_before_gates_close() -> None:
+    street = a_street()
+    street.do(that(from_on(GATE - 1)))
+    street.do(that(until(GATE - 1), "h02"))
+    street.do(that(until(GATE), "h03"))
+    asked = []
+    while len(asked) < 4:
+        asked.append(type(street.step()[1]))
+    assert asked == [c.ExpireOrder, c.ReleaseOrder, c.ExpireOrder, c.CloseGate]
+
+
+def test_day_order_ends_with_the_local_day_in_which_it_was_placed() -> None:
+    street = a_street()
+    street.do(list_deliveries(day="2013-06-11", start=MIDNIGHT + DAY))
+    terms = OrderTerms(time_in_force=TimeInForce.DAY)
+    late = MIDNIGHT + 12 * HOUR
+    (placed,) = of(OrderPlaced, street.do(that(terms, delivery=late)))
+    assert placed.terms is not None
+    assert placed.terms.expires == MIDNIGHT
+    assert ends(street.until(MIDNIGHT)) == [(1, Ended.EXPIRED)]
+    (placed,) = of(OrderPlaced, street.do(that(terms, delivery=late)))
+    assert placed.terms is not None
+    assert placed.terms.expires == MIDNIGHT + DAY
+
+
+def test_day_order_stands_until_gate_closure_where_no_later_day_is_listed() -> None:
+    street = a_street()
+    street.until(MIDNIGHT)
+    terms = OrderTerms(time_in_force=TimeInForce.DAY)
+    (placed,) = of(OrderPlaced, street.do(that(terms, delivery=MIDNIGHT + 12 * HOUR)))
+    assert placed.terms == terms
+
+
+def test_day_that_two_products_list_begins_with_the_earlier() -> None:
+    found = Standby()
+    standby.list_day(found, "2013-06-10", Instant(MIDNIGHT + HOUR))
+    standby.list_day(found, "2013-06-10", MIDNIGHT)
+    assert standby.day_ends(found, EVE) == MIDNIGHT
+    assert standby.day_ends(found, MIDNIGHT) is None
+    for number in range(standby.DAYS_MAX):
+        standby.list_day(found, f"day {number}", Instant(MIDNIGHT + number * DAY))
+    assert len(found.days) == standby.DAYS_MAX
+    assert "2013-06-10" not in found.days
+
+
+# --- conditions ------------------------------------------------------------------------------
+
+
+def test_order_acts_once_a_signal_reaches_its_level() -> None:
+    street = a_street()
+    street.do(that(once(on_signal(3))))
+    street.do(a_signal(2))
+    assert street.until(street.at) == []
+    assert of(SignalGiven, street.do(a_signal(3)))
+    assert releases(street.until(street.at)) == [1]
+    street.do(a_signal(0))
+    street.do(an_offer())
+    assert of(Traded, street.clear(MIDNIGHT))
+
+
+def test_order_acts_at_once_where_its_condition_is_met_already() -> None:
+    street = a_street()
+    street.do(a_signal(3))
+    (placed,) = of(OrderPlaced, street.do(that(once(on_signal(3, is_at_least=False)))))
+    assert not placed.waits
+    (placed,) = of(OrderPlaced, street.do(that(once(on_signal(4)))))
+    assert placed.waits
+
+
+def test_order_waits_for_a_signal_that_was_never_given() -> None:
+    street = a_street()
+    (placed,) = of(OrderPlaced, street.do(that(once(on_signal(0, is_at_least=False)))))
+    assert placed.waits
+
+
+def test_orders_that_one_signal_releases_act_in_order_of_arrival_before_anything_else() -> None:
+    street = a_street()
+    for level in (3, 2, 9, 1):
+        street.do(that(once(on_signal(level))))
+    street.until(GATE - 1)
+    street.do(a_signal(3))
+    asked = [street.step()[:2] for _ in range(4)]
+    assert [at for at, _ in asked] == [GATE - 1, GATE - 1, GATE - 1, GATE]
+    assert [one.order for _, one in asked if isinstance(one, c.ReleaseOrder)] == [1, 2, 4]
+
+
+def test_order_acts_once_its_pod_is_charged() -> None:
+    street = a_street()
+    street.do(that(once(on_charge(5_000)), side=Side.SELL))
+    street.do(a_charge(9_000, "h02", "p02"))
+    street.do(a_charge(4_999))
+    assert street.until(street.at) == []
+    street.do(a_charge(5_000))
+    assert releases(street.until(street.at)) == [1]
+    assert not of(OrderPlaced, street.do(that(once(on_charge(5_000)))))[0].waits
+
+
+def test_order_acts_once_an_earlier_auction_is_cheap_enough() -> None:
+    street = a_street()
+    street.do(an_order("h03"))
+    street.do(an_offer())
+    street.do(that(once(on_price(110_000)), delivery=NEXT))
+    street.do(that(once(on_price(109_999)), delivery=NEXT))
+    events = street.clear(MIDNIGHT)
+    assert of(AuctionCleared, events)[0].price == 110_000
+    assert releases(street.until(street.at)) == [3]
+    # The price is known from now on.
+    again = street.do(that(once(on_price(110_000, is_at_least=True)), delivery=NEXT))
+    assert not of(OrderPlaced, again)[0].waits
+
+
+def test_order_waits_in_vain_for_the_price_of_an_auction_in_which_nothing_traded() -> None:
+    street = a_street()
+    street.do(that(once(on_price(-500_000, is_at_least=True)), delivery=NEXT))
+    street.clear(MIDNIGHT)
+    assert releases(street.until(street.at)) == []
+    assert ends(street.clear(NEXT)) == [(1, Ended.GATE_CLOSED)]
+
+
+def test_order_acts_once_its_pod_had_a_surplus() -> None:
+    street = a_street()
+    later = MIDNIGHT + 4 * HOUR
+    street.do(that(once(on_surplus(300)), delivery=later, side=Side.SELL))
+    street.do(that(once(on_surplus(301)), delivery=later, side=Side.SELL))
+    for pod in ("h01", "h02"):
+        street.read(f"m-{pod}", MIDNIGHT, 0, 0)
+    street.read("m-h02", NEXT, 0, 900)
+    assert releases(street.until(street.at)) == []
+    street.read("m-h01", NEXT, 100, 400)
+    assert releases(street.until(street.at)) == [1]
+    again = street.do(that(once(on_surplus(300)), delivery=later))
+    assert not of(OrderPlaced, again)[0].waits
+
+
+def test_an_estimate_is_no_surplus() -> None:
+    street = a_street()
+    street.do(list_deliveries(day="2013-06-11", start=MIDNIGHT + DAY))
+    street.until(MIDNIGHT)
+    late = MIDNIGHT + DAY + 4 * HOUR
+    street.do(that(once(on_surplus(-(10**9))), delivery=late))
+    estimated = of(EnergyMetered, street.until(late - HOUR - 1))
+    assert (estimated[0].pod, estimated[0].quality) == ("h01", Quality.ESTIMATED)
+    assert releases(street.history) == []
+
+
+def test_condition_that_was_met_stays_met_while_the_order_waits_for_its_instant() -> None:
+    street = a_street()
+    terms = structs.replace(from_on(EVE + HOUR), condition=on_signal(3))
+    street.do(that(terms))
+    street.do(a_signal(3))
+    assert street.until(EVE + HOUR - 1) == []
+    street.do(a_signal(0))
+    assert releases(street.until(EVE + HOUR)) == [1]
+
+
+def test_order_whose_instant_came_goes_on_waiting_for_its_condition() -> None:
+    street = a_street()
+    street.do(that(structs.replace(from_on(EVE + HOUR), condition=on_signal(3))))
+    assert street.until(EVE + 2 * HOUR) == []
+    street.do(a_signal(3))
+    assert releases(street.until(street.at)) == [1]
+
+
+def test_order_that_waits_may_be_amended_and_goes_on_waiting() -> None:
+    street = a_street()
+    street.do(that(once(on_signal(3))))
+    change = c.AmendOrder(order=OrderId(1), pod=PodId("h01"), quantity_wh=100, limit=130_000)
+    assert of(OrderAmended, street.do(change))
+    assert street.held("h01/p01") == 100 * 130_000
+    street.do(a_signal(3))
+    assert releases(street.until(street.at)) == [1]
+
+
+def test_condition_on_own_money_is_held_exactly_through_release_and_trade() -> None:
+    street = a_street()
+    street.do(that(once(on_signal(3))))
+    street.do(an_offer())
+    street.do(a_signal(3))
+    street.clear(MIDNIGHT)
+    assert street.held("h01/p01") == 0
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        (until(EVE), Reason.ALREADY_EXPIRED),
+        (from_on(GATE), Reason.BAD_CONDITION),
+        (once(structs.replace(on_signal(), signal=SignalId("no id!"))), Reason.BAD_CONDITION),
+        (once(structs.replace(on_signal(), signal=None)), Reason.BAD_CONDITION),
+        (once(structs.replace(on_signal(), product=HALF_HOUR)), Reason.BAD_CONDITION),
+        (once(structs.replace(on_charge(1), delivery=MIDNIGHT)), Reason.BAD_CONDITION),
+        (once(on_price(1, EVE)), Reason.BAD_CONDITION),
+        (once(on_price(1, MIDNIGHT)), Reason.BAD_CONDITION),
+        (once(on_price(1, NEXT)), Reason.BAD_CONDITION),
+        (once(on_price(1, EVE + 1)), Reason.BAD_CONDITION),
+        (once(on_price(1, EVE, product="unheard")), Reason.BAD_CONDITION),
+        (once(structs.replace(on_price(1), product=None)), Reason.BAD_CONDITION),
+        (once(structs.replace(on_price(1), delivery=None)), Reason.BAD_CONDITION),
+        (once(on_surplus(1, GATE - ISP_US)), Reason.BAD_CONDITION),
+        (once(on_surplus(1, EVE - ISP_US)), Reason.BAD_CONDITION),
+        (once(on_surplus(1, EVE + ISP_US)), None),
+    ],
+)
+def test_what_cannot_be_waited_for_is_refused(terms: OrderTerms, why: Reason | None) -> None:
+    street = a_street()
+    street.until(EVE + MINUTE)
+    assert reason(street.submit(that(terms))) is why
+
+
+def test_price_of_an_auction_without_one_is_refused_once_that_is_known() -> None:
+    street = a_street()
+    street.clear(MIDNIGHT)
+    wanted = that(once(on_price(1)), delivery=NEXT)
+    (refused,) = of(Rejected, street.submit(wanted))
+    assert refused == Rejected(reason=Reason.BAD_CONDITION, detail="that auction came to no price")
+
+
+def test_surplus_that_is_not_kept_any_more_is_refused() -> None:
+    street = a_street()
+    street.do(list_deliveries(day="2013-07-10", start=MIDNIGHT + 30 * DAY, count=1))
+    street.until(MIDNIGHT + 29 * DAY)
+    late = that(once(on_surplus(1)), delivery=MIDNIGHT + 30 * DAY)
+    (refused,) = of(Rejected, street.submit(late))
+    assert refused.detail == "the energy of that delivery is not kept any more"
+
+
+def test_price_of_a_product_without_auctions_is_refused() -> None:
+    street = a_street()
+    shared = structs.replace(a_product("shared"), mechanism=Mechanism.COMMUNITY, rule="mid")
+    street.do(c.DefineProduct(product=shared))
+    (refused,) = of(Rejected, street.submit(that(once(on_price(1, product="shared")))))
+    assert refused.detail == "product shared has no auction"
+
+
+def test_what_the_desk_refuses_is_refused_for_its_own_reason_first() -> None:
+    street = a_street()
+    foreign = structs.replace(that(until(EVE)), product=ProductId("unheard"))
+    assert reason(street.submit(foreign)) is Reason.UNKNOWN_PRODUCT
+    assert reason(street.submit(that(until(EVE), "h09"))) is Reason.UNKNOWN_POD
+    assert reason(street.submit(that(until(GATE)), at=GATE)) is Reason.GATE_CLOSED
+
+
+def test_stop_waits_for_nothing_but_the_last_price() -> None:
+    street = a_street(mechanism=Mechanism.CONTINUOUS)
+    terms = OrderTerms(kind=Kind.STOP_LIMIT, stop=110_000, condition=on_signal())
+    (refused,) = of(Rejected, street.submit(that(terms)))
+    assert refused.reason is Reason.BAD_CONDITION
+
+
+def test_order_is_grid_balanced_only_where_limits_bind_as_they_come() -> None:
+    street = a_street(mechanism=Mechanism.SUBMITTED)
+    wanted = that(OrderTerms(grid=GridBalance.KEEPS))
+    assert reason(street.submit(wanted)) is Reason.BAD_CONDITION
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (a_signal(1, party="p01"), Reason.NOT_ALLOWED),
+        (a_signal(1, "no id!"), Reason.BAD_ID),
+        (a_charge(1, "h09"), Reason.UNKNOWN_POD),
+        (a_charge(1, party="p02"), Reason.NOT_ALLOWED),
+        (a_charge(1, party=DSO), Reason.NOT_ALLOWED),
+        (a_charge(-1), Reason.BAD_VALUE),
+        (structs.replace(a_charge(1), signal=PEAK), Reason.BAD_VALUE),
+    ],
+)
+def test_signal_that_is_not_one_s_to_give_is_refused(command: c.GiveSignal, why: Reason) -> None:
+    assert reason(a_street().submit(command)) is why
+
+
+def test_more_signals_than_are_kept_are_refused() -> None:
+    street = a_street()
+    signals = street_standby(street).signals
+    signals.update({SignalId(f"s{number}"): 0 for number in range(SIGNALS_MAX)})
+    assert reason(street.submit(a_signal(1))) is Reason.TOO_MANY
+    street.do(a_signal(1, "s7"))
+
+
+def test_prices_beyond_the_latest_are_forgotten() -> None:
+    found = Standby()
+    for number in range(PRICES_MAX + 1):
+        standby.clear_at(found, HALF_HOUR, Instant(number), number)
+    assert next(iter(found.prices[HALF_HOUR])) == 1
+
+
+def test_orders_begin_and_expire_by_the_clock_alone() -> None:
+    street = a_street()
+    street.do(that(from_on(EVE + HOUR)))
+    street.do(that(until(EVE + HOUR)))
+    begin = c.ReleaseOrder(order=OrderId(1), product=HALF_HOUR, delivery=MIDNIGHT)
+    end = c.ExpireOrder(order=OrderId(2), product=HALF_HOUR, delivery=MIDNIGHT)
+    for command in (begin, end, structs.replace(begin, order=OrderId(2))):
+        assert reason(street.submit(command)) is Reason.NOT_DUE
+    assert reason(street.submit(structs.replace(end, delivery=NEXT))) is Reason.UNKNOWN_ORDER
+    assert reason(street.submit(structs.replace(end, order=OrderId(9)))) is Reason.UNKNOWN_ORDER
+
+
+# --- through the kernel, at exact instants ---------------------------------------------------
+
+
+def test_kernel_releases_and_expires_at_the_very_instant() -> None:
+    journal, clock = MemoryJournal(), SimulatedClock(EVE)
+    kernel = a_kernel(*a_town(2), journal=journal, clock=clock)
+    kernel.submit(that(from_on(EVE + HOUR)))
+    kernel.submit(that(until(EVE + 2 * HOUR), "h02"))
+    kernel.advance(Instant(EVE + 3 * HOUR))
+    begun, ended = entries_of(journal)[-2:]
+    assert (begun.at, type(begun.events[0])) == (EVE + HOUR, OrderReleased)
+    assert (ended.at, type(ended.events[0])) == (EVE + 2 * HOUR, OrderCancelled)
+
+
+def test_order_stamped_at_its_own_expiry_or_at_gate_closure_is_late() -> None:
+    clock = SimulatedClock(EVE)
+    kernel = a_kernel(*a_town(2), clock=clock)
+    kernel.advance(GATE)
+    answer = kernel.submit(that(until(GATE + HOUR)))
+    assert reason(list(answer.events)) is Reason.GATE_CLOSED
+    answer = kernel.submit(that(until(GATE), delivery=NEXT))
+    assert reason(list(answer.events)) is Reason.ALREADY_EXPIRED
+
+
+def test_deposit_between_changes_nothing_of_what_waits() -> None:
+    street = a_street()
+    street.do(that(once(on_signal())))
+    before = street.exchange.due()
+    street.do(a_deposit("h01", party="p01"))
+    assert street.exchange.due() == before
+
+
+def test_pod_that_was_not_there_then_has_no_surplus() -> None:
+    street = a_street()
+    meter = structs.replace(a_town(1)[4].meter, meter="m-h09")  # type: ignore[union-attr]
+    facts = pod_facts("h09", party="p01", since=MIDNIGHT + ISP_US)
+    street.do(c.RegisterPod(facts=facts, meter=meter))
+    late = that(once(on_surplus(1)), "h09", delivery=MIDNIGHT + 4 * HOUR)
+    (refused,) = of(Rejected, street.submit(late))
+    assert refused.detail == "the pod was not connected then"
