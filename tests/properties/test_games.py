@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattbay.clearing.game.finite import expected, pure, pure_equilibria, regrets, select
-from wattbay.clearing.game.good_citizens import Bid, Kind, Rule, exchange_kw, payoffs, play
+from wattbay.clearing.game.good_citizens import Declaration, Kind, Rule, exchange_kw, payoffs, play
 from wattbay.clearing.game.mixed import REGRET_MAX, by_program, of_two
 from wattbay.clearing.game.payments import shapley
 
@@ -27,10 +27,10 @@ def games(draw: st.DrawFn, players_max: int = 4, *, whole: bool = True) -> np.nd
 
 
 @st.composite
-def bids(draw: st.DrawFn) -> list[Bid]:
+def declarations(draw: st.DrawFn) -> list[Declaration]:
     nets = draw(st.lists(powers, min_size=1, max_size=5))
     return [
-        Bid(f"peer-{place}", (net, net - draw(st.floats(0.5, 4.0))), draw(comforts))
+        Declaration(f"peer-{place}", (net, net - draw(st.floats(0.5, 4.0))), draw(comforts))
         for place, net in enumerate(nets)
     ]
 
@@ -82,16 +82,18 @@ def test_program_finds_a_mixture_that_nobody_regrets(game: np.ndarray) -> None:
         assert abs(chances.sum() - 1) < 1e-12
 
 
-@given(bids(), powers)
-def test_bidding_game_always_has_a_pure_equilibrium(players: list[Bid], passive_kw: float) -> None:
+@given(declarations(), powers)
+def test_bidding_game_always_has_a_pure_equilibrium(
+    players: list[Declaration], passive_kw: float
+) -> None:
     found = play(players, passive_kw, Rule(), seed=1)
     assert found.kind is Kind.PURE
     assert found.equilibria >= 1
 
 
-@given(bids(), powers)
+@given(declarations(), powers)
 def test_where_the_potential_is_greatest_nobody_deviates(
-    players: list[Bid], passive_kw: float
+    players: list[Declaration], passive_kw: float
 ) -> None:
     # The sum of the logarithms of own parts and of the shared one; -inf where somebody freezes.
     game = payoffs(players, passive_kw, Rule())
@@ -103,20 +105,22 @@ def test_where_the_potential_is_greatest_nobody_deviates(
     assert list(at) in pure_equilibria(game).tolist()
 
 
-@given(bids(), powers)
-def test_selected_equilibrium_has_the_least_exchange(players: list[Bid], passive_kw: float) -> None:
+@given(declarations(), powers)
+def test_selected_equilibrium_has_the_least_exchange(
+    players: list[Declaration], passive_kw: float
+) -> None:
     found = pure_equilibria(payoffs(players, passive_kw, Rule()))
     exchange = exchange_kw(players, passive_kw)
-    peers = [bid.peer for bid in players]
+    peers = [declared.peer for declared in players]
     chosen = select(found, exchange, peers)
     assert list(chosen) in found.tolist()
     amounts = np.abs([exchange[tuple(row)] for row in found])
     assert abs(exchange[chosen]) <= amounts.min() + 1e-8
 
 
-@given(bids(), powers, st.randoms(use_true_random=False))
+@given(declarations(), powers, st.randoms(use_true_random=False))
 def test_equilibrium_does_not_depend_on_the_order_of_the_bids(
-    players: list[Bid], passive_kw: float, chance: object
+    players: list[Declaration], passive_kw: float, chance: object
 ) -> None:
     turned = list(players)
     chance.shuffle(turned)  # type: ignore[attr-defined]
@@ -124,7 +128,10 @@ def test_equilibrium_does_not_depend_on_the_order_of_the_bids(
     for order in (players, turned):
         found = play(order, passive_kw, Rule(), seed=1)
         parts.append(
-            {bid.peer: int(own.argmax()) for bid, own in zip(order, found.mixture, strict=True)}
+            {
+                declared.peer: int(own.argmax())
+                for declared, own in zip(order, found.mixture, strict=True)
+            }
         )
     assert parts[0] == parts[1]
 

@@ -30,11 +30,13 @@ def a_home(pod: str) -> WaterHeaterHome:
 def orders_and_trades(*, have_played: bool) -> tuple[int, list[tuple[PodId, PodId, int]]]:
     play = Play(a_town(pods=3))
     players = [Player(pod, TANK, Rule(), seed) for seed, pod in enumerate(NETS_KW)]
-    bids = [player.bid(60.0, net) for player, net in zip(players, NETS_KW.values(), strict=True)]
+    declarations = [
+        player.declare(60.0, net) for player, net in zip(players, NETS_KW.values(), strict=True)
+    ]
     placed = 0
     for player, net_kw in zip(players, NETS_KW.values(), strict=True):
         home = a_home(player.peer)
-        home.switch(is_on=have_played and player.decide(bids, 0.0, seed=1))
+        home.switch(is_on=have_played and player.decide(declarations, 0.0, seed=1))
         sure_wh = [net_kw * 500.0] * len(LEVELS)
         sight = Sight(Instant(MIDNIGHT - 2 * HOUR), MIDNIGHT, sure_wh, 60_000)
         for command in home.act(sight):

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from wattbay.agents.agent import Desk, Outcome, Sight
-from wattbay.clearing.game.good_citizens import OFF, ON, Bid, Round, Rule, play
+from wattbay.clearing.game.good_citizens import OFF, ON, Declaration, Round, Rule, play
 from wattbay.clearing.game.tank import HALF_HOUR, Tank
 from wattbay.core.commands import Command
 
@@ -51,8 +51,8 @@ class Thermostat:
 class Player:
     """Plays the bidding game of `wattbay.clearing.game.good_citizens` for one home.
 
-    A round: every player tells its bid, hears those of all, comes to the same equilibrium as they
-    do, and plays its own part in it.
+    A round: every player makes its declaration, hears those of all, comes to the same equilibrium
+    as they do, and plays its own part in it.
     """
 
     __slots__ = ("_rng", "_rule", "_tank", "peer")
@@ -70,7 +70,7 @@ class Player:
         self._rule = rule
         self._rng = np.random.default_rng(seed)
 
-    def bid(self, at_c: float, net_kw: float) -> Bid:
+    def declare(self, at_c: float, net_kw: float) -> Declaration:
         """Return what to tell the others.
 
         Parameters
@@ -80,18 +80,18 @@ class Player:
         net_kw
             Own generation minus own demand, the heater left out. [kW]
         """
-        return Bid(
+        return Declaration(
             self.peer,
             (net_kw, net_kw - self._tank.power_kw),
             (self._tank.comfort(at_c, is_on=False), self._tank.comfort(at_c, is_on=True)),
         )
 
-    def decide(self, bids: Sequence[Bid], passive_kw: float, seed: int) -> bool:
-        """Tell whether to heat, having heard the bids of all.
+    def decide(self, declarations: Sequence[Declaration], passive_kw: float, seed: int) -> bool:
+        """Tell whether to heat, having heard the declarations of all.
 
         Parameters
         ----------
-        bids
+        declarations
             Of all players, in the same order for all, the own one among them.
         passive_kw
             What those give to the grid who do not play. [kW]
@@ -103,8 +103,8 @@ class Player:
         NotConverged
             As `wattbay.clearing.game.good_citizens.play`.
         """
-        peers = [bid.peer for bid in bids]
-        return self.follow(play(bids, passive_kw, self._rule, seed), peers.index(self.peer))
+        peers = [declared.peer for declared in declarations]
+        return self.follow(play(declarations, passive_kw, self._rule, seed), peers.index(self.peer))
 
     def follow(self, found: Round, place: int) -> bool:
         """Tell whether to heat in an equilibrium that is known: the own part of it, drawn if mixed.
@@ -112,7 +112,7 @@ class Player:
         Parameters
         ----------
         place
-            Of this home among the bids.
+            Of this home among the declarations.
         """
         chance = float(found.mixture[place][ON])
         # A pure part draws nothing, so that who plays it uses no chance.

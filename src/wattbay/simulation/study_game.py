@@ -194,12 +194,12 @@ class Game:
         demand, panels and wind of the half-hour are taken as known, as in the published study.
         """
         rested = self._fallback.switch(at_c, net_kw)
-        bids = [
-            player.bid(float(c), float(net))
+        declarations = [
+            player.declare(float(c), float(net))
             for player, c, net in zip(self._players, at_c, net_kw, strict=True)
         ]
         try:
-            found = play(bids, 0.0, self._rule, self._seed)
+            found = play(declarations, 0.0, self._rule, self._seed)
         except NotConverged:
             self.found = self.found._replace(none=self.found.none + 1)
             return rested

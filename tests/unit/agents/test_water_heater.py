@@ -9,7 +9,7 @@ from wattbay.agents.agent import Desk, Outcome, Sight
 from wattbay.agents.quantity import LEVELS, Alternatives
 from wattbay.agents.strategies import Allowed, Truthful
 from wattbay.agents.water_heater import Player, Thermostat, WaterHeaterHome
-from wattbay.clearing.game.good_citizens import Bid, Kind, Round, Rule
+from wattbay.clearing.game.good_citizens import Declaration, Kind, Round, Rule
 from wattbay.clearing.game.tank import Tank
 from wattbay.core.facts import Side
 from wattbay.ids import PodId
@@ -41,15 +41,17 @@ def test_thermostat_heats_from_the_lower_end_to_the_upper_one() -> None:
 
 
 def test_player_tells_what_it_injects_and_whether_its_water_stays_warm() -> None:
-    assert a_player("a").bid(55.0, 1.5) == Bid("a", (1.5, -1.5), (0.0, 1.0))
-    assert a_player("a").bid(64.0, 1.5) == Bid("a", (1.5, -1.5), (1.0, 0.0))
+    assert a_player("a").declare(55.0, 1.5) == Declaration("a", (1.5, -1.5), (0.0, 1.0))
+    assert a_player("a").declare(64.0, 1.5) == Declaration("a", (1.5, -1.5), (1.0, 0.0))
 
 
 def test_all_players_come_to_the_same_equilibrium() -> None:
     players = [a_player(peer, seed) for seed, peer in enumerate(("a", "b", "c"))]
-    bids = [player.bid(60.0, net) for player, net in zip(players, (4.0, 3.0, -1.0), strict=True)]
+    declarations = [
+        player.declare(60.0, net) for player, net in zip(players, (4.0, 3.0, -1.0), strict=True)
+    ]
     # 6 kW over: heating twice balances; of those who could, the first by peer rests.
-    assert [player.decide(bids, 0.0, 9) for player in players] == [False, True, True]
+    assert [player.decide(declarations, 0.0, 9) for player in players] == [False, True, True]
 
 
 def test_mixed_part_is_drawn_by_the_own_seed() -> None:

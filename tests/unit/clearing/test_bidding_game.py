@@ -10,7 +10,7 @@ import pytest
 from wattbay.clearing.game.good_citizens import (
     OFF,
     ON,
-    Bid,
+    Declaration,
     Kind,
     Round,
     Rule,
@@ -24,9 +24,9 @@ from wattbay.clearing.game.tank import Tank
 TANK = Tank()
 
 
-def a_bid(peer: str, net_kw: float, *, off: float = 1.0, on: float = 1.0) -> Bid:
+def a_home(peer: str, net_kw: float, *, off: float = 1.0, on: float = 1.0) -> Declaration:
     """A home with a heater of 3 kW."""
-    return Bid(peer, (net_kw, net_kw - 3.0), (off, on))
+    return Declaration(peer, (net_kw, net_kw - 3.0), (off, on))
 
 
 def strategies(found: Round) -> list[int]:
@@ -34,48 +34,51 @@ def strategies(found: Round) -> list[int]:
 
 
 def test_payoff_is_what_is_printed() -> None:
-    bids = [a_bid("a", -1.0), a_bid("b", 4.0)]
-    found = payoffs(bids, 2.0, Rule(floor_kw=26.0, epsilon_kw=0.01))
+    declarations = [a_home("a", -1.0), a_home("b", 4.0)]
+    found = payoffs(declarations, 2.0, Rule(floor_kw=26.0, epsilon_kw=0.01))
     # Exchange -1 + 4 + 2 = 5 kW; less 3 kW for each who heats.
-    assert exchange_kw(bids, 2.0).tolist() == [[5.0, 2.0], [2.0, -1.0]]
+    assert exchange_kw(declarations, 2.0).tolist() == [[5.0, 2.0], [2.0, -1.0]]
     assert found[0, OFF, OFF] == pytest.approx((26 - 1) / 5.01)
     assert found[0, ON, OFF] == pytest.approx((26 - 4) / 2.01)
     assert found[1, ON, ON] == pytest.approx((26 + 1) / 1.01)
 
 
 def test_payoff_of_discomfort_is_zero() -> None:
-    found = payoffs([a_bid("a", 1.0, off=0.0)], 0.0, Rule())
+    found = payoffs([a_home("a", 1.0, off=0.0)], 0.0, Rule())
     assert found.tolist() == [[0.0, pytest.approx(24 / 2.01)]]
 
 
 def test_balance_is_worth_much_but_not_without_bound() -> None:
-    assert payoffs([a_bid("a", 3.0)], 0.0, Rule())[0, ON] == pytest.approx(26 / 0.01)
+    assert payoffs([a_home("a", 3.0)], 0.0, Rule())[0, ON] == pytest.approx(26 / 0.01)
 
 
 def test_surplus_is_heated_with_and_shortage_is_not() -> None:
-    assert strategies(play([a_bid("a", 5.0), a_bid("b", 5.0)], 0.0, Rule(), 1)) == [ON, ON]
-    assert strategies(play([a_bid("a", -1.0), a_bid("b", -1.0)], 0.0, Rule(), 1)) == [OFF, OFF]
+    assert strategies(play([a_home("a", 5.0), a_home("b", 5.0)], 0.0, Rule(), 1)) == [
+        ON,
+        ON,
+    ]
+    assert strategies(play([a_home("a", -1.0), a_home("b", -1.0)], 0.0, Rule(), 1)) == [OFF, OFF]
 
 
 def test_cold_home_heats_in_a_shortage_and_warm_home_rests_in_a_surplus() -> None:
-    cold, warm = a_bid("a", -5.0, off=0.0), a_bid("b", 9.0, on=0.0)
+    cold, warm = a_home("a", -5.0, off=0.0), a_home("b", 9.0, on=0.0)
     assert strategies(play([cold], 0.0, Rule(), 1)) == [ON]
     assert strategies(play([warm], 0.0, Rule(), 1)) == [OFF]
 
 
 def test_where_there_is_surplus_for_one_the_first_by_peer_rests() -> None:
     # 3 kW over, two equal homes: either heats, and the rule says who.
-    bids = [a_bid("b", 0.0), a_bid("a", 0.0)]
-    found = play(bids, 3.0, Rule(), 1)
+    declarations = [a_home("b", 0.0), a_home("a", 0.0)]
+    found = play(declarations, 3.0, Rule(), 1)
     assert (found.kind, found.equilibria) == (Kind.PURE, 2)
     assert strategies(found) == [ON, OFF]
 
 
 def test_least_floor_leaves_the_largest_absorber_indifferent_at_best() -> None:
-    bids = [a_bid("a", -6.0), a_bid("b", 20.0)]
-    assert floor_kw(bids) == 9.0
-    assert payoffs(bids, 0.0, Rule(floor_kw=9.0))[0, ON].tolist() == [0.0, 0.0]
-    assert floor_kw([a_bid("b", 20.0)]) == 0.0
+    declarations = [a_home("a", -6.0), a_home("b", 20.0)]
+    assert floor_kw(declarations) == 9.0
+    assert payoffs(declarations, 0.0, Rule(floor_kw=9.0))[0, ON].tolist() == [0.0, 0.0]
+    assert floor_kw([a_home("b", 20.0)]) == 0.0
 
 
 def test_round_of_nobody_is_over_at_once() -> None:
@@ -84,14 +87,14 @@ def test_round_of_nobody_is_over_at_once() -> None:
 
 def test_constants_that_make_payoffs_negative_or_infinite_are_refused() -> None:
     with pytest.raises(ValueError, match="may draw 30 kW"):
-        payoffs([a_bid("a", -27.0)], 0.0, Rule())
+        payoffs([a_home("a", -27.0)], 0.0, Rule())
     with pytest.raises(ValueError, match="epsilon is above zero"):
-        payoffs([a_bid("a", 0.0)], 0.0, Rule(epsilon_kw=0.0))
+        payoffs([a_home("a", 0.0)], 0.0, Rule(epsilon_kw=0.0))
 
 
 def test_more_players_than_can_be_enumerated_are_refused() -> None:
     with pytest.raises(ValueError, match="131,072 combinations"):
-        play([a_bid(f"p{n:02}", 0.0) for n in range(17)], 0.0, Rule(), 1)
+        play([a_home(f"p{n:02}", 0.0) for n in range(17)], 0.0, Rule(), 1)
 
 
 def test_half_an_hour_of_heating_gives_1_72_degrees() -> None:

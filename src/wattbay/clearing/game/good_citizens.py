@@ -26,7 +26,7 @@ OFF, ON = 0, 1
 """The strategies of a home with a water heater, and their numbers."""
 
 
-class Bid(NamedTuple):
+class Declaration(NamedTuple):
     """What a player tells the others before a round."""
 
     peer: str
@@ -57,21 +57,21 @@ class Round(NamedTuple):
 
     kind: Kind
     mixture: Mixture
-    """What each player plays, in the order of the bids. Of a pure equilibrium zeros and ones."""
+    """What each player plays, in the order of the declarations; zeros and ones where it is pure."""
     equilibria: int
     """How many pure ones there were."""
 
 
-def floor_kw(bids: Sequence[Bid]) -> float:
+def floor_kw(declarations: Sequence[Declaration]) -> float:
     """Return L as the paper defines it: the most that any player may draw, or 0. [kW] [1]_
 
     With exactly that, the payoff of the home that would draw it is 0 there whatever the others do.
     """
-    least = min((min(bid.injected_kw) for bid in bids), default=0.0)
+    least = min((min(declared.injected_kw) for declared in declarations), default=0.0)
     return max(-least, 0.0)
 
 
-def exchange_kw(bids: Sequence[Bid], passive_kw: float) -> Floats:
+def exchange_kw(declarations: Sequence[Declaration], passive_kw: float) -> Floats:
     """Return what all peers together give to the grid, of every combination. [kW]
 
     Parameters
@@ -84,13 +84,13 @@ def exchange_kw(bids: Sequence[Bid], passive_kw: float) -> Floats:
     Floats
         Shape (m_1, ..., m_n).
     """
-    total = np.full([len(bid.injected_kw) for bid in bids], passive_kw)
-    for player, bid in enumerate(bids):
-        total += _along(bid.injected_kw, player, len(bids))
+    total = np.full([len(declared.injected_kw) for declared in declarations], passive_kw)
+    for player, declared in enumerate(declarations):
+        total += _along(declared.injected_kw, player, len(declarations))
     return total
 
 
-def payoffs(bids: Sequence[Bid], passive_kw: float, rule: Rule) -> Floats:
+def payoffs(declarations: Sequence[Declaration], passive_kw: float, rule: Rule) -> Floats:
     """Return the payoffs of the game: ``(L + Eout) C / (|Emg| + epsilon)``. [1]_
 
     Returns
@@ -105,20 +105,24 @@ def payoffs(bids: Sequence[Bid], passive_kw: float, rule: Rule) -> Floats:
     """
     if rule.epsilon_kw <= 0:
         raise ValueError("epsilon is above zero: a balanced community divides by it")
-    if rule.floor_kw < floor_kw(bids):
-        raise ValueError(f"L is {rule.floor_kw:g} kW; a player may draw {floor_kw(bids):g} kW")
-    combinations = np.prod([len(bid.injected_kw) for bid in bids], dtype=np.float64)
+    if rule.floor_kw < floor_kw(declarations):
+        raise ValueError(
+            f"L is {rule.floor_kw:g} kW; a player may draw {floor_kw(declarations):g} kW"
+        )
+    combinations = np.prod(
+        [len(declared.injected_kw) for declared in declarations], dtype=np.float64
+    )
     if combinations > finite.COMBINATIONS_MAX:
         raise ValueError(f"{combinations:,.0f} combinations; at most {finite.COMBINATIONS_MAX:,}")
-    shared = 1 / (np.abs(exchange_kw(bids, passive_kw)) + rule.epsilon_kw)
-    found = np.empty((len(bids), *shared.shape))
-    for player, bid in enumerate(bids):
-        own = (rule.floor_kw + np.array(bid.injected_kw)) * np.array(bid.comfort)
-        found[player] = _along(own, player, len(bids)) * shared
+    shared = 1 / (np.abs(exchange_kw(declarations, passive_kw)) + rule.epsilon_kw)
+    found = np.empty((len(declarations), *shared.shape))
+    for player, declared in enumerate(declarations):
+        own = (rule.floor_kw + np.array(declared.injected_kw)) * np.array(declared.comfort)
+        found[player] = _along(own, player, len(declarations)) * shared
     return found
 
 
-def play(bids: Sequence[Bid], passive_kw: float, rule: Rule, seed: int) -> Round:
+def play(declarations: Sequence[Declaration], passive_kw: float, rule: Rule, seed: int) -> Round:
     """Return the equilibrium that the players come to, each by itself and all to the same.
 
     Pure equilibria are enumerated and one is selected by the rule of
@@ -140,14 +144,14 @@ def play(bids: Sequence[Bid], passive_kw: float, rule: Rule, seed: int) -> Round
     strategy of payoff zero is never better than another, whatever the others do, so a player keeps
     to those that are not, or is indifferent.
     """
-    if not bids:
+    if not declarations:
         return Round(Kind.PURE, (), 1)
-    found = payoffs(bids, passive_kw, rule)
+    found = payoffs(declarations, passive_kw, rule)
     equilibria = finite.pure_equilibria(found)
     if not len(equilibria):
         return Round(Kind.MIXED, by_program(found, seed), 0)
-    exchange = exchange_kw(bids, passive_kw)
-    chosen = finite.select(equilibria, exchange, [bid.peer for bid in bids])
+    exchange = exchange_kw(declarations, passive_kw)
+    chosen = finite.select(equilibria, exchange, [declared.peer for declared in declarations])
     return Round(Kind.PURE, finite.pure(chosen, exchange.shape), len(equilibria))
 
 
