@@ -2,12 +2,12 @@
 
 References
 ----------
-.. [1] M. Mihaylov et al., "NRG-X-Change: a novel mechanism for trading of renewable energy in
+.. [1] Mihaylov et al., "NRG-X-Change: a novel mechanism for trading of renewable energy in
        smart grids," *SMARTGREENS*, 2014; the payment functions as in the simulations around
        open-elecbay.
-.. [2] L. S. Shapley, "A Value for n-Person Games," *Contributions to the Theory of Games II*,
+.. [2] Shapley, "A Value for n-Person Games," *Contributions to the Theory of Games II*,
        Princeton University Press, 1953.
-.. [3] C. P. Mediwaththe et al., "Competitive Energy Trading Framework for Demand-side Management
+.. [3] Mediwaththe et al., "Competitive Energy Trading Framework for Demand-side Management
        in Neighborhood Area Networks," arXiv:1512.03440.
 """
 
