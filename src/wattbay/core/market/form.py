@@ -25,7 +25,7 @@ _KNOWN: Mapping[Mechanism, frozenset[str]] = MappingProxyType(
         Mechanism.CALL_AUCTION: _WAITS | {"kind"},
         Mechanism.SUBMITTED: _WAITS | {"kind", "block"},
         Mechanism.CONTINUOUS: frozenset(OrderTerms.__struct_fields__) - {"block"},
-        Mechanism.BILATERAL: _TIMES | {"min_quantity_wh", "partner"},
+        Mechanism.BILATERAL: _TIMES | {"condition", "min_quantity_wh", "partner"},
         Mechanism.COMMUNITY: frozenset(),
     }
 )
