@@ -1,8 +1,9 @@
 """Recompute every receipt and statement of a run folder, knowing nothing of the program.
 
 Imports nothing of Wattbay: what it knows is the specification of settlement and the reference of
-the run folder. From `trades`, `meters`, `prices` and `tariffs.json` alone it computes every column
-of every version of every receipt, to the nano, and from the receipts the statements.
+the run folder. From `trades`, `meters`, `prices`, `retail_prices` and `tariffs.json` alone it
+computes every column of every version of every receipt, to the nano, and from the receipts the
+statements.
 
     python tests/independent/recompute.py RUN
 
@@ -16,7 +17,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple, NotRequired, TypeAlias, TypedDict
@@ -26,6 +27,7 @@ import polars as pl
 
 DIFFERENCES_SHOWN = 12
 PPM = 1_000_000
+ALL_ZONES = "all"
 NANO_DIGITS = 9
 COMPONENTS = ("trades", "pool", "supplier", "network", "levy", "service")
 CHARGES = frozenset(COMPONENTS) - {"trades"}
@@ -65,6 +67,15 @@ class TariffJson(TypedDict):
     tax: list[TaxJson]
 
 
+class Published(NamedTuple):
+    """What was published of a tariff in a delivery; None where the tariff's own price holds."""
+
+    energy: int | None
+    export: int | None
+    levy: int | None
+    network_adder: int | None
+
+
 class RulesJson(TypedDict):
     """How deviations are settled."""
 
@@ -97,6 +108,7 @@ class Facts:
     zone: str
     tariff: TariffJson
     sales_taxed_since: int | None
+    tariff_name: str
 
 
 @dataclass
@@ -234,11 +246,30 @@ def trades_by_delivery(run: Path) -> dict[int, list[Trade]]:
     return groups
 
 
+def published(run: Path) -> dict[tuple[str, int], dict[str, Published]]:
+    """Read what was published, by tariff and delivery, then zone; nothing in an older folder."""
+    found: dict[tuple[str, int], dict[str, Published]] = defaultdict(dict)
+    if (run / "retail_prices.parquet").exists():
+        columns = (
+            "tariff",
+            "delivery_start",
+            "zone",
+            "energy_nano_per_wh",
+            "export_nano_per_wh",
+            "levy_nano_per_wh",
+            "network_adder_nano_per_wh",
+        )
+        for tariff, start, zone, *prices in table(run, "retail_prices").select(columns).iter_rows():
+            found[tariff, start][zone] = Published(*prices)
+    return found
+
+
 class Histories:
     """The facts of all pods by date."""
 
-    def __init__(self, contracts: Contracts) -> None:
-        """Look the tariffs up once."""
+    def __init__(self, contracts: Contracts, run: Path) -> None:
+        """Look the tariffs up once, and what was published of them."""
+        self._published = published(run)
         taxed = {
             party: instant(since) for party, since in contracts.get("sales_taxed_since", {}).items()
         }
@@ -252,6 +283,7 @@ class Histories:
                             step["zone"],
                             contracts["tariffs"][step["tariff"]],
                             taxed.get(step["party"]),
+                            step["tariff"],
                         ),
                     )
                     for step in steps
@@ -272,7 +304,25 @@ class Histories:
             for since, facts in steps:
                 if since <= start:
                     holding[pod] = facts
-        return holding
+        return {pod: self._priced(facts, start) for pod, facts in holding.items()}
+
+    def _priced(self, facts: Facts, start: int) -> Facts:
+        """Return facts with the tariff as it holds in a delivery."""
+        by_zone = self._published.get((facts.tariff_name, start))
+        if by_zone is None:
+            return facts
+        found = by_zone.get(facts.zone, by_zone.get(ALL_ZONES))
+        if found is None:
+            return facts
+        flat, adder = facts.tariff, found.network_adder or 0
+        tariff = flat | {
+            "energy": flat["energy"] if found.energy is None else found.energy,
+            "export": flat["export"] if found.export is None else found.export,
+            "levy": flat["levy"] if found.levy is None else found.levy,
+            "network_regional": flat["network_regional"] + adder,
+            "network_local": {way: fee + adder for way, fee in flat["network_local"].items()},
+        }
+        return replace(facts, tariff=tariff)
 
     def of(self, pod: str, at: int) -> Facts | None:
         """Return the facts of one pod at an instant; None before it was connected."""
@@ -692,7 +742,7 @@ def main(arguments: Sequence[str]) -> int:
     run = Path(arguments[0])
     contracts: Contracts = json.loads((run / "tariffs.json").read_text(encoding="utf-8"))
     scenario = json.loads((run / "scenario.json").read_text(encoding="utf-8"))
-    report, histories, receipts = Report(), Histories(contracts), Receipts()
+    report, histories, receipts = Report(), Histories(contracts, run), Receipts()
     receipts.check(run, contracts, histories, report)
     statements = Statements(contracts, histories, receipts, scenario["time_zone"])
     stated = statements.check(run, report)

@@ -47,6 +47,8 @@ class Sight(NamedTuple):
     """None where nobody plans ahead."""
     charge: Charge | None = None
     """None without a battery."""
+    without: Alternatives | None = None
+    """What the home does without the market in this delivery; None where that never changes."""
 
 
 class Outcome(NamedTuple):
@@ -108,6 +110,7 @@ class Desk:
         *,
         stored_wh: float = 0.0,
         room_wh: float = 0.0,
+        without: Alternatives | None = None,
     ) -> list[Command]:
         """Return the order of a home for the delivery, if it has one.
 
@@ -124,15 +127,25 @@ class Desk:
             The expected one; None where nobody knows one, and the limit alone counts.
         stored_wh, room_wh
             Demand that a battery will serve, surplus that it will store. [Wh]
+        without
+            What the home does without the market in this delivery; None for what it always does.
+            The home's own valuations move with it: what they lie above or below its usual
+            alternatives, they lie above or below those of this delivery.
         """
+        buy_limit, sell_limit = self._buy_limit, self._sell_limit
+        if without is None:
+            without = self._without
+        else:
+            buy_limit += without.buy - self._without.buy
+            sell_limit += without.sell - self._without.sell
         middle = net_wh[len(net_wh) // 2]
         if middle > room_wh or (middle >= -stored_wh and net_wh[-1] > room_wh):
-            limit = self._sell_limit
-            share = share_to_sell(limit if price is None else max(price, limit), self._without)
+            limit = sell_limit
+            share = share_to_sell(limit if price is None else max(price, limit), without)
             over = quantile(net_wh, share) - room_wh if share > 0 else 0.0
             return self.order(delivery, Side.SELL, over, limit)
-        limit = self._buy_limit
-        share = share_to_buy(limit if price is None else min(price, limit), self._without)
+        limit = buy_limit
+        share = share_to_buy(limit if price is None else min(price, limit), without)
         short = -quantile(net_wh, 1 - share) - stored_wh if share > 0 else 0.0
         return self.order(delivery, Side.BUY, short, limit)
 

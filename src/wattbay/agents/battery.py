@@ -301,11 +301,14 @@ class BatteryProsumer:
         What is bought or sold by choice is an order of its own, at what it is worth.
         """
         if sight.ahead is None or sight.charge is None:
-            return self._desk.orders(sight.delivery, sight.net_wh, sight.price)
+            return self._desk.orders(
+                sight.delivery, sight.net_wh, sight.price, without=sight.without
+            )
         for delivery in [start for start in self._open if start < sight.charge.at]:
             del self._open[delivery]
         soc, solar = self._expected(sight.charge.soc_wh, sight.charge.solar_wh)
-        chosen = plan(self._store, soc, solar, sight.ahead, self._without)
+        without = self._without if sight.without is None else sight.without
+        chosen = plan(self._store, soc, solar, sight.ahead, without)
         own = chosen.charge_wh - chosen.discharge_wh
         flow = own + chosen.buy_wh - chosen.sell_wh
         net = sight.ahead.net_wh[0]
@@ -316,6 +319,7 @@ class BatteryProsumer:
             sight.price,
             stored_wh=chosen.stored_wh,
             room_wh=chosen.room_wh,
+            without=sight.without,
         )
         if chosen.buy_wh:
             worth = int(chosen.buy_worth // 1)

@@ -20,7 +20,7 @@ class Prosumer:
 
     def act(self, sight: Sight) -> list[Command]:
         """Order the forecast net of the delivery."""
-        return self._desk.orders(sight.delivery, sight.net_wh, sight.price)
+        return self._desk.orders(sight.delivery, sight.net_wh, sight.price, without=sight.without)
 
     def learn(self, outcome: Outcome) -> None:
         """Let the strategy see the price."""

@@ -88,13 +88,16 @@ def published(registry: Registry, event: e.PricesPublished) -> None:
         key = (energy, export, levy, adder)
         tariff = found.get(key)
         if tariff is None:
-            tariff = found[key] = _effective(flat, energy, export, levy, adder)
+            tariff = found[key] = effective(flat, energy, export, levy, adder)
         registry.prices.setdefault(start, {}).setdefault(event.tariff, {})[zone] = tariff
     registry.priced += len(starts)
 
 
-def _effective(flat: Tariff, energy: int, export: int, levy: int, adder: int) -> Tariff:
-    """Return a tariff with other prices; the adder falls on every network fee."""
+def effective(flat: Tariff, energy: int, export: int, levy: int, adder: int) -> Tariff:
+    """Return a tariff with other prices; the adder falls on every network fee.
+
+    All in nano-currency per Wh.
+    """
     return structs.replace(
         flat,
         energy=energy,

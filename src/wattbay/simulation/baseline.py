@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wattbay.periods import tile
 from wattbay.simulation.battery import Array, Batteries, batteries_of, net_wh, self_consume
+from wattbay.simulation.retail import held, retail_of
 from wattbay.simulation.scenario_facts import Scenario
 
 Integers = NDArray[np.int64]
@@ -85,12 +87,8 @@ def run_baseline(scenario: Scenario) -> Baseline:
     # What a meter tells at the end is its rounded register: the sum needs no single period.
     import_wh = np.rint(np.maximum(-net, 0.0).sum(axis=0)).astype(np.int64)
     export_wh = np.rint(np.maximum(net, 0.0).sum(axis=0)).astype(np.int64)
-    tariffs = {tariff.tariff: tariff for tariff in scenario.tariffs}
-    held = [tariffs[home.tariff] for home in scenario.homes]
-    retail = np.array([one.energy + one.network_regional + one.levy for one in held])
-    export = np.array([one.export for one in held])
     return Baseline(
-        cost_nano=import_wh * retail - export_wh * export,
+        cost_nano=_cost_nano(scenario, net, import_wh, export_wh),
         import_wh=import_wh,
         export_wh=export_wh,
         charge_nano=charge_value_nano(scenario, batteries.start_wh, soc_end),
@@ -98,6 +96,38 @@ def run_baseline(scenario: Scenario) -> Baseline:
         drawn_wh=np.rint(np.maximum(-net, 0.0).sum(axis=1)).astype(np.int64),
         injected_wh=np.rint(np.maximum(net, 0.0).sum(axis=1)).astype(np.int64),
     )
+
+
+def _cost_nano(
+    scenario: Scenario, net_wh: Array, import_wh: Integers, export_wh: Integers
+) -> Integers:
+    """Return what each home pays its supplier. Shape (n_homes,). [nano-currency]
+
+    Where prices vary, each delivery's energy is what its meter would tell: the difference of the
+    rounded registers.
+
+    Parameters
+    ----------
+    net_wh
+        What homes inject, negative what they draw. Shape (n_deliveries, n_homes). [Wh]
+    import_wh, export_wh
+        All deliveries together. Shape (n_homes,). [Wh]
+    """
+    tariffs = held(scenario)
+    retail = np.array([retail_of(tariffs.flat[home.tariff]) for home in scenario.homes])
+    export = np.array([tariffs.flat[home.tariff].export for home in scenario.homes])
+    cost: Integers = import_wh * retail - export_wh * export
+    starts = [one.start for _, day in scenario.days for one in tile(day, scenario.isp_us)]
+    for place, home in enumerate(scenario.homes):
+        if home.tariff in scenario.models:
+            then = [tariffs.at(home.tariff, home.zone, start) for start in starts]
+            drawn, injected = (
+                np.diff(np.rint(np.cumsum(np.maximum(way, 0.0))).astype(np.int64), prepend=0)
+                for way in (-net_wh[:, place], net_wh[:, place])
+            )
+            cost[place] = drawn @ np.array([retail_of(one) for one in then])
+            cost[place] -= injected @ np.array([one.export for one in then])
+    return cost
 
 
 def day_rows(scenario: Scenario) -> Integers:
@@ -117,14 +147,16 @@ def stored_price(scenario: Scenario) -> int:
     """Return what a Wh that a battery can give is worth. [nano-currency per Wh]
 
     The pool price of the product; where it names none, the middle between the lowest retail energy
-    component and the highest export price of the homes, rounded down to the tick.
+    component and the highest export price of the homes, rounded down to the tick. Of a tariff whose
+    prices vary, the mean over all deliveries and zones counts, rounded down.
     """
     product = scenario.product
     if product.pool_price is not None:
         return product.pool_price
-    used = {home.tariff for home in scenario.homes}
-    tariffs = [tariff for tariff in scenario.tariffs if tariff.tariff in used]
-    twice = min(one.energy for one in tariffs) + max(one.export for one in tariffs)
+    tariffs = held(scenario)
+    used = dict.fromkeys(home.tariff for home in scenario.homes)
+    means = [tariffs.mean(name) for name in used]
+    twice = min(one.energy for one in means) + max(one.export for one in means)
     return twice // (2 * product.price_tick) * product.price_tick
 
 

@@ -17,6 +17,7 @@ from wattbay.core.commands import (
 )
 from wattbay.core.facts import Meter, PodFacts
 from wattbay.periods import DAY, HOUR, Instant
+from wattbay.simulation.retail import publications
 from wattbay.simulation.scenario_facts import Scenario
 
 LISTED_BEFORE_US = HOUR
@@ -79,17 +80,23 @@ def founding(scenario: Scenario, meters: Sequence[Meter]) -> list[Command]:
     return found
 
 
-def listings(scenario: Scenario) -> list[tuple[Instant, ListDeliveries]]:
-    """Return when each local day is listed, and by which command; by instant."""
+def listings(scenario: Scenario) -> list[tuple[Instant, list[Command]]]:
+    """Return when each local day is listed, and by which commands; by instant.
+
+    What varying tariffs cost on that day is published first, so that everybody orders knowing it.
+    """
     return [
         (
             listed_at(scenario, period.start),
-            ListDeliveries(
-                product=scenario.product.product,
-                day=day.isoformat(),
-                start=period.start,
-                count=period.length_us // scenario.isp_us,
-            ),
+            [
+                *prices,
+                ListDeliveries(
+                    product=scenario.product.product,
+                    day=day.isoformat(),
+                    start=period.start,
+                    count=period.length_us // scenario.isp_us,
+                ),
+            ],
         )
-        for day, period in scenario.days
+        for (day, period), prices in zip(scenario.days, publications(scenario), strict=True)
     ]

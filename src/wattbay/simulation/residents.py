@@ -22,6 +22,7 @@ from wattbay.ids import PodId
 from wattbay.periods import DAY, HOUR, Instant
 from wattbay.simulation.baseline import stored_price
 from wattbay.simulation.dwellings import Leave
+from wattbay.simulation.retail import held
 from wattbay.simulation.scenario_facts import Battery, Home, Scenario
 
 AHEAD_US = DAY
@@ -35,12 +36,16 @@ class Residents:
         "_agents",
         "_ahead",
         "_forecaster",
+        "_homes",
         "_isp_us",
         "_net",
         "_net_with_battery",
         "_outlook",
         "_prices",
+        "_product",
         "_seats",
+        "_tariffs",
+        "_varies",
         "_with_battery",
     )
 
@@ -59,7 +64,14 @@ class Residents:
         self._isp_us = scenario.isp_us
         self._forecaster = Analogs(LEVELS, None) if forecaster is None else forecaster
         self._outlook = FourWeekMean(levels=())
-        self._agents = [agent_of(home, scenario) for home in scenario.homes]
+        pool = stored_price(scenario)
+        tariffs = held(scenario)
+        means = {tariff.tariff: tariffs.mean(tariff.tariff) for tariff in scenario.tariffs}
+        self._agents = [_agent(home, scenario, means[home.tariff], pool) for home in scenario.homes]
+        self._homes = scenario.homes
+        self._varies = [home.tariff in scenario.models for home in scenario.homes]
+        self._product = scenario.product
+        self._tariffs = tariffs
         self._prices = RecentPrices(scenario.isp_us)
         net = series.pv_wh - series.load_wh
         self._net = History(series.start, series.isp_us, net)
@@ -93,17 +105,33 @@ class Residents:
         ahead = self._look_ahead(now, delivery)
         price = self._prices.expected(delivery, self._ahead)
         socs, solars = soc_wh.tolist(), solar_wh.tolist()
+        alone = self._alternatives(delivery)
         found: list[Command] = []
         for place, agent in enumerate(self._agents):
             seat = self._seats.get(place)
+            without = alone[place]
             if seat is None:
-                sight = Sight(now, delivery, net[place], price[0])
+                sight = Sight(now, delivery, net[place], price[0], without=without)
             else:
                 charge = Charge(known_until, socs[place], solars[place])
-                nets = [mean[place], *ahead[seat][1:]]
-                sight = Sight(now, delivery, net[place], price[0], Ahead(nets, price), charge)
+                plans = Ahead([mean[place], *ahead[seat][1:]], price)
+                sight = Sight(now, delivery, net[place], price[0], plans, charge, without)
             found += agent.act(sight)
         return found
+
+    def _alternatives(self, delivery: Instant) -> list[Alternatives | None]:
+        """Return what each home does without the market in a delivery; None if it never changes."""
+        if not any(self._varies):
+            return [None] * len(self._agents)
+        then = [self._tariffs.at(home.tariff, home.zone, delivery) for home in self._homes]
+        pool = self._product.pool_price
+        if pool is None:
+            twice = min(one.energy for one in then) + max(one.export for one in then)
+            pool = twice // (2 * self._product.price_tick) * self._product.price_tick
+        return [
+            alternatives(home, tariff, pool) if varies else None
+            for home, tariff, varies in zip(self._homes, then, self._varies, strict=True)
+        ]
 
     def bounds(self, delivery: Instant) -> Leave:
         """Return what batteries may do for others than their homes in the delivery."""
@@ -141,9 +169,13 @@ class Residents:
 
 def agent_of(home: Home, scenario: Scenario) -> Agent:
     """Return the agent of a home. Its chance is its own: nobody else's draws change it."""
+    return _agent(home, scenario, held(scenario).mean(home.tariff), stored_price(scenario))
+
+
+def _agent(home: Home, scenario: Scenario, tariff: Tariff, pool: int) -> Agent:
+    """Return the agent of a home that usually pays a tariff, and nets deviations at a price."""
     rng = Random(f"{scenario.seed}/{home.pod}")
-    tariffs = {tariff.tariff: tariff for tariff in scenario.tariffs}
-    without = alternatives(home, tariffs[home.tariff], stored_price(scenario))
+    without = alternatives(home, tariff, pool)
     desk = Desk(
         home.pod,
         scenario.product,

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from wattbay.core.facts import Party, Product
 from wattbay.errors import ConfigError, Fault
-from wattbay.ids import ProfileId
+from wattbay.ids import ProfileId, ZoneId
 from wattbay.periods import WEEK, Period
 from wattbay.simulation import scenario_file, scenario_homes, scenario_parts, scenario_series
 from wattbay.simulation.homes import draw_homes, home_party, pod_ids
-from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Scenario
+from wattbay.simulation.retail import publications
+from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Profiles, Scenario
 from wattbay.simulation.scenario_file import Table
 from wattbay.simulation.series import Series
 
@@ -95,6 +96,7 @@ def load_scenario(
     root.finish()
     if scenario is None or source.faults:
         raise ConfigError(*sorted(source.faults, key=_by_line))
+    publications(scenario)  # Tells here, and not in the middle of a run, what does not fit.
     return scenario
 
 
@@ -146,13 +148,11 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
     others = scenario_parts.merged((*market.community.operators, *market.suppliers))
     _check_names(root, names, min(count, PODS_MAX), others)
     series = scenario_series.read_series(files, rows, count, isp_us, all_days, last, history_us)
+    sources = scenario_series.read_sources(files, market, isp_us, all_days)
     if series is None or isp_us is None or root.source.faults:
         return None
-    known = [ProfileId(name) for name in ("import", "export")]
-    import_profile, export_profile = (one if one in dict(profiles) else None for one in known)
-    made = draw_homes(
-        rows, count, draw, battery, choices, market.brps, (import_profile, export_profile)
-    )
+    ways = _profiles_of_homes(profiles)
+    made = draw_homes(rows, count, draw, battery, choices, market.brps, ways)
     chosen = tuple(all_days[:last])
     span = Period(chosen[0][1].start, chosen[-1][1].end)
     return Scenario(
@@ -166,7 +166,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         calendar=calendar,
         isp_us=isp_us,
         days=chosen,
-        tariffs=market.tariffs,
+        tariffs=market.retail.tariffs,
         profiles=profiles,
         product=market.product,
         runs=market.runs,
@@ -177,6 +177,19 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         series=series,
         order_lead_us=order_lead_us,
         attribution=head.attribution,
+        zones=tuple(map(ZoneId, market.zones)),
+        models=market.retail.models,
+        sources=sources,
+    )
+
+
+def _profiles_of_homes(profiles: Profiles) -> tuple[ProfileId | None, ProfileId | None]:
+    """Return the profiles of import and export, where there are such."""
+    known = dict(profiles)
+    import_profile, export_profile = ProfileId("import"), ProfileId("export")
+    return (
+        import_profile if import_profile in known else None,
+        export_profile if export_profile in known else None,
     )
 
 

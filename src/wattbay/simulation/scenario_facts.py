@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
+from wattbay.clearing.retail.models import Model
+from wattbay.clearing.retail.prices import Sources
 from wattbay.core.facts import Party, Product, SettlementRun, Tariff
 from wattbay.ids import CommunityId, MeterId, PartyId, PodId, ProfileId, TariffId, ZoneId
 from wattbay.periods import Calendar, Instant, Period
@@ -113,6 +116,11 @@ class Scenario:
     """How long before gate closure agents place their orders. [µs]"""
     attribution: tuple[str, ...]
     """Lines that must go wherever results of this scenario go."""
+    zones: tuple[ZoneId, ...] = ()
+    models: Mapping[TariffId, tuple[Model, ...]] = field(default_factory=dict)
+    """Of each tariff whose prices vary by delivery."""
+    sources: Sources = field(default_factory=Sources)
+    """What the models refer to."""
 
     @property
     def start(self) -> Instant:

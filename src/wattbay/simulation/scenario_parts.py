@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wattbay.core.facts import (
     Deviations,
-    LocalFee,
     Margin,
     Netting,
     Party,
@@ -19,22 +18,19 @@ from wattbay.core.facts import (
     Product,
     Role,
     SettlementRun,
-    Tariff,
-    TaxRate,
 )
 from wattbay.core.registry import RUNS_MAX
-from wattbay.ids import CommunityId, PartyId, PodId, ProductId, RunName, TariffId, ZoneId
+from wattbay.ids import CommunityId, PartyId, PodId, ProductId, RunName
 from wattbay.periods import HOUR, MINUTE, Calendar, Instant, Period
 from wattbay.simulation.homes import BatteryTerms
 from wattbay.simulation.scenario_facts import FaultPlan
 from wattbay.simulation.scenario_file import Table
+from wattbay.simulation.scenario_tariffs import Retail, read_tariffs
 from wattbay.units import PPM, SAFE_INTEGER_MAX
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 DAYS_MAX = 3660
 """Ten years of local days."""
-EXPORT_LEAST = -(10**9)
-"""No supplier charges more for surplus. [nano-currency per Wh]"""
 
 
 class Head(NamedTuple):
@@ -125,9 +121,27 @@ def read_days(table: Table, calendar: Calendar) -> list[tuple[date, Period]]:
     return days
 
 
-def read_zones(root: Table) -> list[str]:
+class Zones(NamedTuple):
+    """The parts of the network, and what is known of how they are loaded."""
+
+    names: list[str]
+    limits_w: dict[str, int]
+    """Of those that have one: the most that they may draw. [W]"""
+    load_series: dict[str, str]
+    """Of those: the column of the signals file that says what they are expected to draw."""
+
+
+def read_zones(root: Table) -> Zones:
     """Read ``[[zone]]``."""
-    return _unique(root.tables("zone", least=1), "zone")
+    tables = root.tables("zone", least=1)
+    zones = Zones(_unique(tables, "zone"), {}, {})
+    for name, table in zip(zones.names, tables, strict=True):
+        limit, series = table.integer("limit_w", 0), table.text("load_series", "")
+        if bool(limit) != bool(series):
+            table.fault("limit_w", "limit_w and load_series go together", "give both or none")
+        elif limit:
+            zones.limits_w[name], zones.load_series[name] = limit, series
+    return zones
 
 
 def _unique(tables: Sequence[Table], noun: str) -> list[str]:
@@ -172,50 +186,6 @@ def read_suppliers(root: Table) -> tuple[list[Party], dict[str, str]]:
         for name, held in roles.items()
     ]
     return parties, brps
-
-
-def read_tariffs(root: Table, zones: Collection[str], calendar: Calendar) -> tuple[Tariff, ...]:
-    """Read ``[[tariff]]``: the components of the retail price, before tax."""
-    tables = root.tables("tariff", least=1)
-    names = _unique(tables, "tariff")
-    return tuple(
-        _tariff(name, table, zones, calendar) for name, table in zip(names, tables, strict=True)
-    )
-
-
-def _tariff(name: str, table: Table, zones: Collection[str], calendar: Calendar) -> Tariff:
-    local: list[LocalFee] = []
-    for fee in table.tables("local"):
-        before = len(fee.source.faults)
-        pair = (fee.choice("from", sorted(zones)), fee.choice("to", sorted(zones)))
-        price = fee.price("cents_per_kwh")
-        sound = len(fee.source.faults) == before
-        if sound and any((known.from_zone, known.to_zone) == pair for known in local):
-            fee.fault("from", f"the fee from {pair[0]} to {pair[1]} is there twice", "one a pair")
-        elif sound:
-            local.append(
-                LocalFee(from_zone=ZoneId(pair[0]), to_zone=ZoneId(pair[1]), nano_per_wh=price)
-            )
-    taxes: list[TaxRate] = []
-    for tax in table.tables("tax"):
-        since, ppm = tax.day("since"), tax.integer("ppm", most=PPM)
-        at = calendar.midnight(since) if since is not None else Instant(0)
-        if taxes and since is not None and at <= taxes[-1].since:
-            tax.fault("since", f"{since} is not after the tax before", "earliest first")
-        taxes.append(TaxRate(since=at, ppm=ppm))
-    # A negative export price is what the supplier charges for surplus.
-    export = table.price("export_cents_per_kwh", least=EXPORT_LEAST)
-    return Tariff(
-        tariff=TariffId(name),
-        energy=table.price("energy_cents_per_kwh"),
-        network_regional=table.price("network_regional_cents_per_kwh"),
-        network_local=tuple(local),
-        levy=table.price("levy_cents_per_kwh"),
-        export=export,
-        service=table.price("service_cents_per_kwh", 0),
-        standing_nano_per_day=table.cents("standing_cents_per_day", 0),
-        tax=tuple(taxes),
-    )
 
 
 def read_product(table: Table) -> Product:
@@ -294,19 +264,24 @@ class Market(NamedTuple):
     """Everything of a scenario but its homes and days."""
 
     community: Community
-    zones: list[str]
+    grid: Zones
     suppliers: list[Party]
     """And the balance responsible parties."""
     brps: dict[str, str]
     """Balance responsible party of each supplier."""
-    tariffs: tuple[Tariff, ...]
+    retail: Retail
     product: Product
     runs: tuple[SettlementRun, ...]
 
     @property
+    def zones(self) -> list[str]:
+        """The identifiers of the zones."""
+        return self.grid.names
+
+    @property
     def tariff_names(self) -> list[str]:
         """The identifiers of the tariffs."""
-        return [tariff.tariff for tariff in self.tariffs]
+        return [tariff.tariff for tariff in self.retail.tariffs]
 
 
 def read_market(root: Table, calendar: Calendar, isp_us: int | None) -> Market:
@@ -322,13 +297,24 @@ def read_market(root: Table, calendar: Calendar, isp_us: int | None) -> Market:
             terms.fault("closes_before_minutes", what, "close earlier, or settle later")
     return Market(
         community=read_community(root.table("community")),
-        zones=zones,
+        grid=zones,
         suppliers=suppliers,
         brps=brps,
-        tariffs=read_tariffs(root, zones, calendar),
+        retail=_read_retail(root, zones, calendar),
         product=product,
         runs=runs,
     )
+
+
+def _read_retail(root: Table, zones: Zones, calendar: Calendar) -> Retail:
+    """Read the tariffs; where one heeds the grid, each zone needs a limit and its load."""
+    retail = read_tariffs(root, zones.names, calendar)
+    if retail.heeds_grid:
+        for place, name in enumerate(zones.names):
+            if name not in zones.limits_w:
+                what = f"zone {name} has no limit_w, and a tariff asks how strained it is"
+                root.source.fault(f"zone[{place}]", what, "limit_w and load_series")
+    return retail
 
 
 def read_battery(table: Table) -> BatteryTerms:

@@ -11,13 +11,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wattbay.clearing.retail.grid import LoadsAndLimits
+from wattbay.clearing.retail.prices import PriceSeries, Sources
+from wattbay.ids import ZoneId
 from wattbay.periods import DAY, MINUTE, Instant, Period, to_text
 from wattbay.simulation.homes import HomeRow, pod_ids, read_homes, weeks_of_copy
 from wattbay.simulation.profiles import read_profiles
 from wattbay.simulation.scenario_facts import Profiles
 from wattbay.simulation.scenario_file import Table
+from wattbay.simulation.scenario_parts import Market
 from wattbay.simulation.series import CARBON, Series, Span, read_columns, shift_weeks, span
+from wattbay.units import NANO_PER_WH_IN_CENT_PER_KWH
 
+MOST = 1e9
+"""No value of a series is further from zero."""
 _NAMED_MAX = 5
 """So many missing columns are named; the rest is counted."""
 
@@ -81,6 +88,8 @@ def _read(
     names: Sequence[str],
     isp_us: int | None,
     days: Sequence[tuple[date, Period]],
+    *,
+    least: float = 0.0,
 ) -> _Columns | None:
     """Read columns of the file that a key names; None, and a fault, if it does not fit."""
     path = find_file(files, key, needed=True)
@@ -90,7 +99,7 @@ def _read(
         covered = span(path)
         misfit = _misfit(covered, names, isp_us, days)
         if misfit is None:
-            return _Columns(covered, read_columns(path, names))
+            return _Columns(covered, read_columns(path, names, least))
         files.fault(key, f"{path.name} {misfit[0]}", misfit[1])
     except ValueError as fault:
         files.fault(key, f"{path.name} {fault}")
@@ -179,6 +188,39 @@ def read_series(
                 pv_wh[:, at] = inside[:, column[rows[index].home]]
     carbon = None if signals is None else signals.values[signals.rows(wanted), 0]
     return Series(wanted.start, isp_us, load_wh, pv_wh, carbon)
+
+
+def read_sources(
+    files: Table,
+    market: Market,
+    isp_us: int | None,
+    days: Sequence[tuple[date, Period]],
+) -> Sources:
+    """Read what the tariffs refer to, from the signals file.
+
+    Price series are in cents per kWh and may be negative; what zones are expected to draw is in W.
+    """
+    series, grid = market.retail.series, market.grid
+    prices = _read(files, "signals_file", series, isp_us, days, least=-MOST) if series else None
+    columns = list(grid.load_series.values())
+    loads = _read(files, "signals_file", columns, isp_us, days) if columns else None
+    found: dict[str, PriceSeries] = {}
+    if prices is not None:
+        nano = np.rint(prices.values * NANO_PER_WH_IN_CENT_PER_KWH).astype(np.int64)
+        for at, name in enumerate(series):
+            found[name] = PriceSeries(
+                prices.span.start, prices.span.step_us, tuple(nano[:, at].tolist())
+            )
+    signal = None
+    if loads is not None:
+        watts = np.rint(loads.values).astype(np.int64)
+        signal = LoadsAndLimits(
+            loads.span.start,
+            loads.span.step_us,
+            {ZoneId(zone): limit for zone, limit in grid.limits_w.items()},
+            {ZoneId(zone): watts[:, at].tolist() for at, zone in enumerate(grid.load_series)},
+        )
+    return Sources(found, signal)
 
 
 def _wanted(

@@ -93,22 +93,24 @@ def span(path: Path) -> Span:
     return Span(Instant(int(starts[0])), int(steps[0]), len(starts), columns)
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
+def read_columns(path: Path, columns: Sequence[str], least: float = 0.0) -> NDArray[np.float64]:
     """Return columns of a file. Shape (n_rows, n_columns).
 
     Raises
     ------
     ValueError
-        If a value is missing, negative or not finite; names the column and the first such row.
+        If a value is missing, below `least` or not finite; names the column and the first such row.
     """
     frame = pl.read_parquet(path, columns=list(dict.fromkeys(columns)))
     values = np.empty((len(frame), len(columns)))
     for at, name in enumerate(columns):
         column = frame[name].cast(pl.Float64).to_numpy()
-        wrong = ~(np.isfinite(column) & (column >= 0))
+        wrong = ~(np.isfinite(column) & (column >= least))
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise ValueError(f"{name} is {column[row]} in row {row + 1}; at least 0 is wanted")
+            raise ValueError(
+                f"{name} is {column[row]} in row {row + 1}; at least {least:g} is wanted"
+            )
         values[:, at] = column
     return values
 

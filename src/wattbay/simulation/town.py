@@ -200,7 +200,7 @@ class Town:
                 case Kind.EXCHANGE:
                     self._exchange(place, at)
                 case Kind.LIST:
-                    self._must([self._listings[place][1]])
+                    self._must(self._listings[place][1])
                 case Kind.ORDER:
                     self._order(self._starts[place], at)
                 case Kind.STATE:

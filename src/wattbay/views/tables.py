@@ -73,6 +73,11 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             "pod:text party:text from:instant to:instant component:text amount_nano:int"
             " payable_minor:int seq:int"
         ),
+        "retail_prices": columns(
+            "seq:int delivery_start:instant delivery_end:instant tariff:text zone:text"
+            " energy_nano_per_wh:int export_nano_per_wh:int levy_nano_per_wh:int"
+            " network_adder_nano_per_wh:int"
+        ),
         "imbalances": columns("delivery_start:instant brp:text run:text energy_wh:int"),
         "refusals": columns("seq:int at:instant command:text subject:text reason:text detail:text"),
     }
@@ -190,6 +195,8 @@ class Tables:
                 self._listed(event)
             case e.StatementIssued():
                 self._statement(entry.seq, event)
+            case e.PricesPublished():
+                self._published(entry.seq, event)
             case e.DeliveryCorrected():
                 self._imbalances(event.delivery, "correction", event.imbalances)
             case _:
@@ -283,6 +290,17 @@ class Tables:
             self._order(command.delivery, row, "rejected", event.reason.value)
 
     # --- settlement ---
+
+    def _published(self, seq: int, event: e.PricesPublished) -> None:
+        """Tell what a tariff costs in each delivery; what was not published is empty."""
+        every = (event.energy, event.export, event.levy, event.network)
+        count = max(map(len, every))
+        columns_of = [prices or (None,) * count for prices in every]
+        zone = ALL_ZONES if event.zone is None else event.zone
+        for i, prices in enumerate(zip(*columns_of, strict=True)):
+            start = Instant(event.start + i * self._registry.isp_us)
+            head = (seq, start, self._end(start), event.tariff, zone)
+            self._rows["retail_prices"].append((*head, *prices))
 
     def _receipt(self, receipt: Receipt) -> None:
         start, end = receipt.delivery, self._end(receipt.delivery)

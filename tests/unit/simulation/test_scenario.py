@@ -17,7 +17,14 @@ from wattbay.simulation.baseline import stored_price
 from wattbay.simulation.homes import home_party
 from wattbay.simulation.scenario import PACKAGED, Scenario, load_scenario, scenarios
 
-NAMES = ("fontana-week", "london-dst", "london-week", "london-year", "street")
+NAMES = (
+    "fontana-week",
+    "london-dst",
+    "london-tariffs",
+    "london-week",
+    "london-year",
+    "street",
+)
 
 
 def test_packaged_scenarios_are_listed_with_homes_and_days() -> None:
@@ -25,6 +32,7 @@ def test_packaged_scenarios_are_listed_with_homes_and_days() -> None:
     assert listed == {
         "fontana-week": (17, 7),
         "london-dst": (60, 6),
+        "london-tariffs": (12, 4),
         "london-week": (60, 7),
         "london-year": (60, 365),
         "street": (6, 2),
