@@ -139,12 +139,6 @@ def test_empty_object_lacks_two_keys() -> None:
     assert places("{}") == ["/mechanism", "/orders"]
 
 
-def test_mechanism_that_is_not_there_yet_is_the_only_fault() -> None:
-    (fault,) = faults_of(json.dumps({"mechanism": "block_auction", "periods": 2, "curves": [{}]}))
-    assert fault.where == "/mechanism"
-    assert "call_auction" in fault.remedy
-
-
 def test_misspelt_mechanism_hides_no_other_fault() -> None:
     text = a_document({**BUY, "side": "bid"}).replace("call_auction", "call_action")
     assert places(text) == ["/mechanism", "/orders/0/side"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wattbay.adapters.market_file.blocks import clear_blocks, read_blocks
 from wattbay.adapters.market_file.document import Document, Order, read
 from wattbay.adapters.market_file.exact import plain, times
 from wattbay.adapters.market_file.result import (
+    AnyResult,
     Rejection,
     Result,
     Surplus,
     Trade,
-    TradingResult,
-    TruthfulResult,
 )
 from wattbay.adapters.market_file.source import Doubled, Faults, kind, parse
 from wattbay.adapters.market_file.steps import read_steps
@@ -24,11 +24,11 @@ from wattbay.core.market.auction import Clearing, Orders, clear
 CALL_AUCTION = "call_auction"
 CONTINUOUS = "continuous"
 TRUTHFUL = "truthful"
-_MECHANISMS = (CALL_AUCTION, CONTINUOUS, TRUTHFUL)
-_LATER_MECHANISMS = frozenset({"block_auction"})
+BLOCK_AUCTION = "block_auction"
+_MECHANISMS = (CALL_AUCTION, CONTINUOUS, TRUTHFUL, BLOCK_AUCTION)
 
 
-def clear_document(text: bytes | str) -> Result | TruthfulResult | TradingResult:
+def clear_document(text: bytes | str) -> AnyResult:
     """Clear a market file.
 
     Raises
@@ -45,6 +45,8 @@ def clear_document(text: bytes | str) -> Result | TruthfulResult | TradingResult
         return trade(read_steps(raw, faults))
     if mechanism == TRUTHFUL:
         return clear_truthful(read_truthful(raw, faults))
+    if mechanism == BLOCK_AUCTION:
+        return clear_blocks(read_blocks(raw, faults))
     document = read(raw, faults)
     buys = [order for order in document.orders if order.side is Side.BUY]
     sells = [order for order in document.orders if order.side is Side.SELL]
@@ -53,7 +55,7 @@ def clear_document(text: bytes | str) -> Result | TruthfulResult | TradingResult
 
 
 def _mechanism(raw: object, faults: Faults) -> str:
-    """Return the mechanism that a document is for; stop at one whose form is not known here."""
+    """Return the mechanism that a document is for."""
     members = raw.members if isinstance(raw, Doubled) else raw
     if not isinstance(members, dict) or "mechanism" not in members:
         return CALL_AUCTION
@@ -66,8 +68,6 @@ def _mechanism(raw: object, faults: Faults) -> str:
             return known
     remedy = "supported: " + ", ".join(f'"{known}"' for known in _MECHANISMS)
     faults.add(("mechanism",), f"{kind(mechanism)} is not supported", remedy)
-    if isinstance(mechanism, str) and mechanism in _LATER_MECHANISMS:
-        faults.raise_any()
     return CALL_AUCTION
 
 

@@ -126,6 +126,31 @@ class TradingResult(Struct, frozen=True):
     """Stop orders that were released, in order."""
 
 
-def render(result: Result | TruthfulResult | TradingResult) -> str:
+class BlockResult(Struct, frozen=True):
+    """The result of a block auction. Its fields are the keys of the JSON, in this order."""
+
+    accepted: list[OrderKey]
+    """Blocks that are accepted, wholly or in part, by arrival."""
+    acceptance: dict[str, str]
+    """By id: which part of each block is accepted, from 0 to 1."""
+    prices: list[str]
+    """One a period."""
+    volumes: list[str]
+    """What is bought in each period."""
+    fills: dict[str, str]
+    """By id, or by pointer where it has none: what each divisible order got."""
+    welfare: str
+    bound: str
+    gap: str
+    """How far welfare may be from its bound, as a part of that."""
+    paradoxically_rejected: list[OrderKey]
+    """Blocks that are rejected though they would gain at the prices."""
+    rejected: list[Rejection]
+
+
+AnyResult = Result | TruthfulResult | TradingResult | BlockResult
+
+
+def render(result: AnyResult) -> str:
     """Write a result as JSON, readable, ending in a line break."""
     return msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"

@@ -7,16 +7,25 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from wattbay.adapters.market_file.result import Ladder, Result, TradingResult, TruthfulResult
+from wattbay.adapters.market_file.result import (
+    AnyResult,
+    BlockResult,
+    Ladder,
+    Result,
+    TradingResult,
+    TruthfulResult,
+)
 
 ROWS_SHOWN_MAX = 200
 """Of a table; people who want more read the JSON."""
 
 
-def tables(result: Result | TruthfulResult | TradingResult) -> list[Table]:
+def tables(result: AnyResult) -> list[Table]:
     """Return what a result says as tables for a terminal; the JSON has every row."""
     if isinstance(result, TradingResult):
         return _of_trading(result)
+    if isinstance(result, BlockResult):
+        return _of_blocks(result)
     title, prices = _heading(result)
     shown = [
         _table(
@@ -86,6 +95,31 @@ def _of_trading(result: TradingResult) -> list[Table]:
         stops = [(str(key), "triggered") for key in result.triggered]
         stops += [(str(key), "waits") for key in result.stops]
         shown.append(_table("Stops", ("id", "state"), stops))
+    return shown
+
+
+def _of_blocks(result: BlockResult) -> list[Table]:
+    """Return what a block auction came to: its sum, its periods, its blocks and curve orders."""
+    found = f"accepted: {len(result.accepted):,}" if result.accepted else "no block is accepted"
+    sums = [("welfare", result.welfare), ("bound", result.bound), ("gap", result.gap)]
+    missed = {str(key) for key in result.paradoxically_rejected}
+    blocks = [
+        (key, part, "would gain" if key in missed else "")
+        for key, part in result.acceptance.items()
+    ]
+    periods = [
+        (str(period), price, volume)
+        for period, (price, volume) in enumerate(zip(result.prices, result.volumes, strict=True))
+    ]
+    shown = [
+        _table(f"Block auction: {found}", ("", "#amount"), sums),
+        _table("Periods", ("#period", "#price", "#volume"), periods),
+        _table("Blocks", ("id", "#part", "rejected"), blocks),
+        _table("Divisible orders", ("id", "#filled"), list(result.fills.items())),
+    ]
+    if result.rejected:
+        reasons = [(str(order.id), order.reason) for order in result.rejected]
+        shown.append(_table("Rejected", ("id", "reason"), reasons))
     return shown
 
 
