@@ -19,11 +19,24 @@ from wattbay.core import flow, funds, ledger, metering, meters, registry, statem
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, ReceiptIssued
-from wattbay.core.facts import Mechanism, Role
+from wattbay.core.facts import Mechanism, Role, TradingPhase
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import desk, network, orders, release, session, standby, submitted
+from wattbay.core.market import (
+    desk,
+    folding,
+    network,
+    offers,
+    opening,
+    orders,
+    release,
+    session,
+    standby,
+    submitted,
+    trading,
+)
 from wattbay.core.market.orders import Book, Market
+from wattbay.core.market.venue import open_venue
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry
@@ -109,6 +122,8 @@ class Exchange:
             changes[type(event)](state, event)
         if receipts is not None:
             _receipts(state, receipts)
+        if state.market.reached:
+            folding.complete(state.market)
 
 
 def _decide(state: State, command: Command, at: Instant) -> list[Event]:
@@ -142,6 +157,8 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
         case c.SubmitLimit():
             return release.submit_limit(known, market, command)
         case c.ReleaseOrder():
+            if trading.is_stop(market, command):
+                return trading.release(known, market, command)
             return release.release(known, market, command, at)
         case c.ExpireOrder():
             return release.expire(market, command, at)
@@ -155,8 +172,12 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return _substitute(state, command)
         case c.CorrectDelivery():
             return dl.correct(known, state.deliveries, state.metering, command)
-        case c.TakeOffer() | c.OpenTrading() | c.ChangePhase():
-            return registry.refuse(Reason.NOT_ALLOWED, "no product here is traded so")
+        case c.ChangePhase():
+            return trading.change_phase(known, market, command, at)
+        case c.OpenTrading():
+            return opening.open_trading(known, market, command, at)
+        case c.TakeOffer():
+            return offers.take(known, market, book, command, at)
         case _:
             return _register(state, command, at)
 
@@ -233,7 +254,7 @@ def _issue_statements(state: State, command: c.IssueStatements) -> list[Event]:
 
 
 def _order_placed(state: State, event: e.OrderPlaced) -> None:
-    orders.placed(state.registry, state.market, state.ledger, event)
+    folding.placed(state.registry, state.market, state.ledger, event)
     if event.terms is not None:
         release.placed(state.registry, state.market, state.metering, event)
 
@@ -254,6 +275,7 @@ def _traded(state: State, event: e.Traded) -> None:
     seller = ledger.account_at(state.registry, event.seller, event.delivery)
     state.market.next_trade = event.trade + 1
     dl.traded(state.deliveries, state.ledger, event, seller)
+    folding.traded(state.market, state.ledger, event)
 
 
 def _allocated(state: State, event: e.AllocationAccepted) -> None:
@@ -264,6 +286,20 @@ def _trade_cancelled(state: State, event: e.TradeCancelled) -> None:
     ledger.post(state.ledger, ledger.postings(state.registry, event))
     seller = ledger.account_at(state.registry, event.traded.seller, event.traded.delivery)
     dl.untraded(state.deliveries, state.ledger, event.traded, seller)
+    folding.untraded(state.market, event.traded)
+
+
+def _phase_changed(state: State, event: e.PhaseChanged) -> None:
+    venue = state.market.books[event.product][event.delivery].venue
+    if venue is not None and venue.phase is TradingPhase.PRE_OPEN:
+        flow.opened(state.agenda, event.delivery)
+    folding.phase_changed(state.market, event)
+
+
+def _trading_closed(state: State, event: e.TradingClosed) -> None:
+    folding.closed(state.market, event)
+    standby.clear_at(state.market.standby, event.product, event.delivery, event.price)
+    network.drop_passed(state.registry, state.market, event.product, event.delivery)
 
 
 def _energy_activated(state: State, event: e.EnergyActivated) -> None:
@@ -297,15 +333,15 @@ def _delivery_final(state: State, event: e.DeliveryFinal) -> None:
 
 
 def _order_amended(state: State, event: e.OrderAmended) -> None:
-    orders.amended(state.market, state.ledger, event)
+    folding.amended(state.market, state.ledger, event)
 
 
 def _order_cancelled(state: State, event: e.OrderCancelled) -> None:
-    orders.gone(state.market, state.ledger, event.product, event.delivery, event.order)
+    folding.cancelled(state.market, state.ledger, event)
 
 
 def _order_curtailed(state: State, event: e.OrderCurtailed) -> None:
-    orders.curtailed(state.market, state.ledger, event)
+    folding.curtailed(state.market, state.ledger, event)
 
 
 def _limit_submitted(state: State, event: e.LimitSubmitted) -> None:
@@ -319,9 +355,11 @@ def _signal_given(state: State, event: e.SignalGiven) -> None:
 
 def _order_released(state: State, event: e.OrderReleased) -> None:
     release.released(state.market, event)
+    folding.released(state.registry, state.market, event)
 
 
 def _order_suspended(state: State, event: e.OrderSuspended) -> None:
+    folding.suspended(state.market, event)
     release.suspended(state.market, event)
 
 
@@ -400,11 +438,13 @@ def _deliveries_listed(state: State, event: e.DeliveriesListed) -> None:
     isp = state.registry.isp_us
     new = dl.listed(state.deliveries, event, isp)
     books = state.market.books[event.product]
-    has_books = state.registry.products[event.product].mechanism is not Mechanism.COMMUNITY
+    product = state.registry.products[event.product]
+    has_books = product.mechanism is not Mechanism.COMMUNITY
+    is_continuous = product.mechanism is Mechanism.CONTINUOUS
     for i in range(event.count):
         start = Instant(event.start + i * isp)
         if has_books:
-            books[start] = Book()
+            books[start] = Book(venue=open_venue(product) if is_continuous else None)
         state.metering.seats[start] = (i, event.count)
     days = state.statements.days.setdefault(statements.month_of(event.day), {})
     days[event.day] = min(event.start, days.get(event.day, event.start))
@@ -446,9 +486,9 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.DeliveryCorrected: _nothing,
         e.OrderReleased: _order_released,
         e.OrderSuspended: _order_suspended,
-        e.PhaseChanged: _nothing,
+        e.PhaseChanged: _phase_changed,
         e.SignalGiven: _signal_given,
-        e.TradingClosed: _nothing,
+        e.TradingClosed: _trading_closed,
         e.AllocationAccepted: _allocated,
     }
 )

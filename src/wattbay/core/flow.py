@@ -9,7 +9,10 @@ By the clock
                                                             `AuctionCleared`,
                                                             `EnergyMetered`,
                                                             `LimitSubmitted`
+    the last price reached a    `ReleaseOrder`              `Traded`
+    stop
     an order's time is over     `ExpireOrder`               `OrderPlaced`
+    continuous trading opens    `OpenTrading`               `DeliveriesListed`
     a gate closes               `CloseGate`                 `DeliveriesListed`
     the network check ends      `ClearAuction`              `GateClosed`
     no result was submitted     `ClearAuction`              `GateClosed`
@@ -41,7 +44,7 @@ from wattbay.core import events as e
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries, next_run
 from wattbay.core.facts import Mechanism
-from wattbay.core.market import release, session, standby
+from wattbay.core.market import folding, release, session, standby, trading
 from wattbay.core.market.orders import Market
 from wattbay.core.market.product import gate_closes
 from wattbay.core.registry import Registry
@@ -49,7 +52,7 @@ from wattbay.errors import ensure
 from wattbay.ids import ProductId, RunName
 from wattbay.periods import Instant
 
-CLOSE_GATE, CLEAR_AUCTION, SETTLE = range(3)
+CLOSE_GATE, CLEAR_AUCTION, SETTLE, OPEN_TRADING = range(4)
 """Kinds of what falls due; at one instant the lower goes first."""
 
 
@@ -72,6 +75,11 @@ def due(
     What an order is due to do goes first at its instant; an order that has all it waited for is
     due before anything.
     """
+    for place in market.reached:
+        stop = folding.released_stop(market, *place)
+        if stop is not None:
+            # So each stop acts in an entry of its own, after the one that caused it.
+            return standby.AT_ONCE, c.ReleaseOrder(order=stop, product=place[0], delivery=place[1])
     waiting = standby.due(market.standby)
     if waiting is not None and (not agenda.dues or waiting[0] <= agenda.dues[0][0]):
         return waiting
@@ -80,6 +88,8 @@ def due(
     at, kind, delivery, product = agenda.dues[0]
     if kind == CLOSE_GATE:
         return at, c.CloseGate(product=product, delivery=delivery)
+    if kind == OPEN_TRADING:
+        return at, c.OpenTrading(product=product, delivery=delivery)
     if kind == CLEAR_AUCTION:
         return at, c.ClearAuction(product=product, delivery=delivery)
     run = next_run(registry, delivery, deliveries.open[delivery].runs_done)
@@ -93,7 +103,9 @@ def follow(registry: Registry, market: Market, event: e.Event) -> list[e.Event]:
         case e.GateClosed():
             product = registry.products[event.product]
             followed = release.close(market, product, event.delivery)
-            if event.clears_at is None:
+            if product.mechanism in {Mechanism.CONTINUOUS, Mechanism.BILATERAL}:
+                followed += trading.close(market, product, event.delivery)
+            elif event.clears_at is None:
                 followed += session.clear_book(registry, market, product, event.delivery)
             return followed
         case _:
@@ -119,6 +131,9 @@ def schedule(
             for i in range(gates):
                 start = Instant(event.start + i * registry.isp_us)
                 heappush(dues, (gate_closes(product, start), CLOSE_GATE, start, event.product))
+                if product.opening_before_us is not None:
+                    opens_at = Instant(start - product.opening_before_us)
+                    heappush(dues, (opens_at, OPEN_TRADING, start, event.product))
             for start in new:
                 _plan(registry, dues, start, 0, event.product)
         case e.GateClosed():
@@ -158,3 +173,8 @@ def cleared(agenda: Agenda, product: ProductId, delivery: Instant, clears_at: In
     ensure(wanted in dues, "what is done was due")
     dues.remove(wanted)
     heapify(dues)
+
+
+def opened(agenda: Agenda, delivery: Instant) -> None:
+    """Strike the opening of continuous trading."""
+    _strike(agenda, OPEN_TRADING, delivery)

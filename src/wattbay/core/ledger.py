@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 
 from wattbay.core import events as e
-from wattbay.core.facts import Funding, PodFacts, Receipt
+from wattbay.core.facts import Funding, Mechanism, PodFacts, Receipt
 from wattbay.core.registry import Registry, facts_then
 from wattbay.errors import ensure
 from wattbay.ids import PartyId, PodId
@@ -165,7 +165,10 @@ def traded(registry: Registry, event: e.Traded) -> list[Posting]:
     ]
     gap = quantity * (event.buy_price - event.sell_price)
     if gap:
-        fee = quantity * registry.products[event.product].network_fee
+        product = registry.products[event.product]
+        # In continuous trading nobody pays or gets more than the network fee apart.
+        is_fee = product.mechanism is Mechanism.CONTINUOUS
+        fee = gap if is_fee else quantity * product.network_fee
         if fee:
             moves.append(_move(currency, delivery, buyer, "network", fee, "network"))
         if gap - fee:

@@ -102,9 +102,9 @@ class Kernel:
     def submit_many(self, commands: Sequence[Command]) -> list[Answer]:
         """Let the exchange decide commands in this order, with one durable write.
 
-        All are stamped with the same instant, never earlier than the last entry, and what fell
-        due by then goes first. A command that repeats a request gets the first answer and makes
-        no entry.
+        All are stamped with the same instant, never earlier than the last entry. What fell due by
+        then goes first, and what falls due by what they come to goes last. A command that repeats
+        a request gets the first answer and makes no entry.
 
         Raises
         ------
@@ -127,6 +127,8 @@ class Kernel:
             else:
                 entry = self._enter(command, at, refusal_of_reuse(first))
             answers.append(Answer(entry.seq, entry.events))
+        # What they caused is done before anybody is answered: a stop that was reached acts.
+        self._catch_up(at)
         self._write()
         self._stopped = ""
         return answers

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from wattbay.core.commands import SubmitReading
 from wattbay.core.exchange import Exchange, State
+from wattbay.core.market.venue import book_from_numbers, book_to_numbers
 from wattbay.errors import JournalError, WireError
 from wattbay.kernel.codec import FORMAT, GENESIS, Entry, chain, decode, decode_events, is_canonical
 from wattbay.kernel.differences import difference, difference_of_bytes
@@ -238,7 +239,8 @@ class _Snapshot(Struct, frozen=True, array_like=True):
 
 def snapshot(exchange: Exchange, seq: int, head: bytes) -> bytes:
     """Return the bytes of a state as it is after entry `seq`, whose hash is `head`."""
-    body = msgspec.msgpack.encode(_Snapshot(FORMAT, seq, head, exchange.state))
+    state = _Snapshot(FORMAT, seq, head, exchange.state)
+    body = msgspec.msgpack.encode(state, enc_hook=book_to_numbers)
     return sha256(body).digest() + body
 
 
@@ -258,7 +260,7 @@ def restore(data: bytes) -> Restored:
         found = msgspec.msgpack.decode(body, type=_Header).format
         if found != FORMAT:
             raise JournalError(f"the snapshot has format {found}; this program knows {FORMAT}")
-        stored = msgspec.msgpack.decode(body, type=_Snapshot)
+        stored = msgspec.msgpack.decode(body, type=_Snapshot, dec_hook=book_from_numbers)
     except msgspec.DecodeError as error:
         raise JournalError(f"the snapshot is of another version: {error}") from error
     return Restored(Exchange(stored.state), stored.seq, stored.head)
@@ -266,7 +268,8 @@ def restore(data: bytes) -> Restored:
 
 def state_digest(exchange: Exchange) -> str:
     """Return the SHA-256 of a state, the order of its mappings included. [64 hex digits]"""
-    return sha256(msgspec.msgpack.encode(exchange.state)).hexdigest()
+    state = msgspec.msgpack.encode(exchange.state, enc_hook=book_to_numbers)
+    return sha256(state).hexdigest()
 
 
 # --- compare ---------------------------------------------------------------------------------

@@ -5,16 +5,21 @@ What is common to all is looked at here, once; then the order goes to its market
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, Product, Role
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import orders
+from wattbay.core.market import offers, orders, trading
 from wattbay.core.market.orders import Change, Entrant, Market, Order
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, has_role, refuse, tariff_at
+from wattbay.core.terms import OrderTerms, TimeInForce
 from wattbay.periods import Instant
 
+_AT_ONCE = OrderTerms(time_in_force=TimeInForce.FOK)
+"""What the legs of a basket say."""
 _AT_ONE_INSTANT = frozenset({Mechanism.CALL_AUCTION, Mechanism.SUBMITTED})
 """Mechanisms by which no order is filled before all are."""
 
@@ -35,16 +40,53 @@ def place(
     stands_by
         Whether it waits for a condition or an instant: then it stands without its market knowing.
     """
+    if command.terms is not None and command.terms.legs:
+        return _place_basket(registry, market, ledger, command, at)
     found = orders.check(registry, market, ledger, command, at)
     if not isinstance(found, Entrant):
         return found
+    if found.product.mechanism is Mechanism.BILATERAL:
+        return offers.place(registry, market, found, stands_by=stands_by)
     if stands_by:
         return orders.stand(market, found, stands_by=True)
     match found.product.mechanism:
         case Mechanism.CALL_AUCTION | Mechanism.SUBMITTED:
             return orders.stand(market, found)
+        case Mechanism.CONTINUOUS:
+            return trading.place(registry, market, found)
         case _:
             return refuse(Reason.NOT_ALLOWED, "no product here is traded so")
+
+
+def _place_basket(
+    registry: Registry, market: Market, ledger: Ledger, command: c.PlaceOrder, at: Instant
+) -> list[e.Event]:
+    """Let a basket trade, or say why not: each of its orders must be one that may stand."""
+    entrants: list[Entrant] = []
+    for leg in (command, *legs_of(command)):
+        found = orders.check(registry, market, ledger, leg, at)
+        if not isinstance(found, Entrant):
+            return found
+        entrants.append(found)
+    if len({entrant.command.delivery for entrant in entrants}) < len(entrants):
+        return refuse(Reason.BAD_CONDITION, "a basket has one order for each of its deliveries")
+    return trading.place_basket(registry, market, ledger, entrants)
+
+
+def legs_of(command: c.PlaceOrder) -> list[c.PlaceOrder]:
+    """Return the other orders of a basket, each as if it stood alone."""
+    legs = () if command.terms is None else command.terms.legs
+    return [
+        structs.replace(
+            command,
+            delivery=leg.delivery,
+            side=leg.side,
+            quantity_wh=leg.quantity_wh,
+            limit=leg.limit,
+            terms=_AT_ONCE,
+        )
+        for leg in legs
+    ]
 
 
 def amend(
@@ -54,11 +96,15 @@ def amend(
     found = orders.check_change(registry, market, ledger, command, at)
     if not isinstance(found, Change):
         return found
-    if found.order.stands_by:
+    if found.product.mechanism is Mechanism.BILATERAL or found.order.stands_by:
+        if (command.limit is None) != (found.order.limit is None):
+            return refuse(Reason.BAD_CONDITION, "an order keeps its kind: with a limit, or without")
         return orders.amend(found)
     match found.product.mechanism:
         case Mechanism.CALL_AUCTION | Mechanism.SUBMITTED:
             return orders.amend(found)
+        case Mechanism.CONTINUOUS:
+            return trading.amend(registry, market, found)
         case _:
             return refuse(Reason.NOT_ALLOWED, "no product here is traded so")
 

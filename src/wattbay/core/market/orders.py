@@ -16,6 +16,7 @@ from wattbay.core.ledger import Ledger, account_at, available, hold
 from wattbay.core.market import form
 from wattbay.core.market.product import gate_closes, gate_opens
 from wattbay.core.market.standby import Standby, forget
+from wattbay.core.market.venue import Venue
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import (
     Registry,
@@ -76,6 +77,12 @@ class Book(Struct):
     """Of each pod that ordered."""
     clears_at: Instant | None = None
     """Once its gate is closed and the network is checked."""
+    volume_wh: int = 0
+    """Traded before the gate closed."""
+    value_nano: int = 0
+    """What sellers got for it."""
+    venue: Venue | None = None
+    """Of a product that is traded continuously."""
 
 
 class Market(Struct, omit_defaults=True):
@@ -88,6 +95,8 @@ class Market(Struct, omit_defaults=True):
     next_trade: int = 1
     places: dict[OrderId, tuple[ProductId, Instant]] = field(default_factory=dict)
     """Where each order stands."""
+    reached: dict[tuple[ProductId, Instant], None] = field(default_factory=dict)
+    """Deliveries in which a stop may have been reached that has not acted yet."""
     standby: Standby = field(default_factory=Standby)
     """Who waits for what."""
 
@@ -131,6 +140,9 @@ def check(
     wrong = form.fault_of(product, command)
     if wrong is not None:
         return refuse(*wrong)
+    terms = command.terms
+    if terms is not None and terms.partner is not None and terms.partner not in registry.parties:
+        return refuse(Reason.UNKNOWN_PARTY, f"party {terms.partner}")
     fault = _room(product, book, command)
     if fault is not None:
         return fault
@@ -303,8 +315,17 @@ def check_change(
 
 
 def amend(change: Change) -> list[e.Event]:
-    """Change an order that waits for its auction."""
+    """Change an order that no order book knows; made no larger than what is filled, it is over."""
     command, order = change.command, change.order
+    if command.quantity_wh <= order.filled_wh:
+        return [
+            e.OrderCancelled(
+                order=command.order,
+                product=change.product.product,
+                delivery=change.delivery,
+                quantity_wh=order.open_wh,
+            )
+        ]
     keeps = command.limit == order.limit and command.quantity_wh <= order.quantity_wh
     return [
         e.OrderAmended(

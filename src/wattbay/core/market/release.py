@@ -12,7 +12,7 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, NetworkLimit, Product, Role
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import balance, desk, network, standby
+from wattbay.core.market import balance, desk, network, standby, trading
 from wattbay.core.market.balance import Scale
 from wattbay.core.market.orders import Book, Market, Order
 from wattbay.core.market.product import clears_latest, gate_closes
@@ -229,6 +229,8 @@ def release(
         obstacle = balance.objection(standing.grid, binding, found.pod, zone, found.side)
         if obstacle:
             return [_suspended(command.order, standing, obstacle)]
+    if registry.products[command.product].mechanism is Mechanism.CONTINUOUS:
+        return trading.begin(registry, market, command)
     return _act(command)
 
 

@@ -30,7 +30,8 @@ def close_gate(
         return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is open")
     if at < gate_closes(product, command.delivery) or book.clears_at is not None:
         return refuse(Reason.NOT_DUE, "gates close by the clock")
-    checked = product.network_check_us > 0 and registry.grid_operators > 0
+    has_auction = product.mechanism in {Mechanism.CALL_AUCTION, Mechanism.SUBMITTED}
+    checked = has_auction and product.network_check_us > 0 and registry.grid_operators > 0
     clears_at = check_ends(product, command.delivery) if checked else None
     if product.mechanism is Mechanism.SUBMITTED:
         after = gate_closes(product, command.delivery) if clears_at is None else clears_at
