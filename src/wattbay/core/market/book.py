@@ -13,20 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wattbay.core.market.batch import Batch
 from wattbay.core.market.codes import (
-    AMEND,
-    CANCEL,
-    HAS_TERMS,
     IN_CLOSED,
     KEY,
-    NEW,
     NONE,
     NUMBER,
     OPEN,
-    PASSED,
-    RELEASE,
-    TIME,
-    TURN_AWAY,
     VALUE_MAX,
 )
 from wattbay.core.market.columns import Column, column_of
@@ -57,6 +50,12 @@ class Book:
         """Have another state."""
         self._standing = standing
         self._plan = Plan(standing, self._self_trade, self._price_min, self._price_max)
+        self._batch = Batch(standing, self._plan)
+
+    @property
+    def rules(self) -> BookRules:
+        """Return what it keeps to."""
+        return self._rules
 
     # --- pools -------------------------------------------------------------------------------
 
@@ -107,36 +106,7 @@ class Book:
 
     def enter_packed(self, steps: Column) -> Column:
         """Take steps in rows one by one, and return what came of them, in rows and in order."""
-        found: list[int] = []
-        at, end = 0, len(steps)
-        while at < end:
-            self._enter_one(steps, at, found)
-            at += width_of(steps, at)
-        return column_of(found)
-
-    def _enter_one(self, steps: Column, at: int, found: list[int]) -> None:
-        """Take a step, and what follows from it."""
-        is_time = steps[at] == TIME
-        while True:
-            rows = self._plan.plan(steps, at)
-            self._standing.fold(column_of(rows))
-            found += rows
-            self._release_all(found)
-            if not is_time or rows == [PASSED, steps[at + 1]]:
-                return
-
-    def _release_all(self, found: list[int]) -> None:
-        """Let stops act that were reached, and those that they cause, until none is.
-
-        Each acts when the one before is complete. It ends: an order is released once.
-        """
-        while True:
-            number = self.released()
-            if not number:
-                return
-            rows = self._plan.plan(column_of([RELEASE, number]), 0)
-            self._standing.fold(column_of(rows))
-            found += rows
+        return self._batch.enter(steps)
 
     # --- what stands -------------------------------------------------------------------------
 
@@ -218,15 +188,3 @@ class Book:
     def load(self, numbers: list[int]) -> None:
         """Remember what a book under the same rules said in `dump`, and nothing else."""
         self._take(load(numbers))
-
-
-def width_of(steps: Column, at: int) -> int:
-    """Return how many numbers a step takes."""
-    code = steps[at]
-    if code == NEW:
-        return 16 if steps[at + 7] & HAS_TERMS else 8
-    if code == CANCEL:
-        return 3
-    if code == AMEND:
-        return 5
-    return 6 if code == TURN_AWAY else 2

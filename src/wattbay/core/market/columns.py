@@ -31,9 +31,19 @@ def grown(column: Column, length: Int) -> Column:
     return column
 
 
+def widened(column: Column, length: Int) -> Column:
+    """Return a column with zeros at its end, longer by much."""
+    return grown(column, length)
+
+
 def copied(column: Column) -> Column:
     """Return a column of its own with the same numbers."""
     return column[:]
+
+
+def cut(column: Column, length: Int) -> Column:
+    """Return the beginning of a column."""
+    return column[:length]
 
 
 def inserted(keys: Column, key: Int) -> Column:

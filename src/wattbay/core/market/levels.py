@@ -12,6 +12,8 @@ An order is a row of one column, known by where the row begins; so is a level. 0
 
 from __future__ import annotations
 
+from typing import Final
+
 from wattbay.core.market.codes import (
     ARRIVAL,
     BORN,
@@ -52,8 +54,10 @@ from wattbay.core.market.columns import (
 )
 from wattbay.errors import ensure
 
-POOLS_MAX = 4_096
+POOLS_MAX: Final = 4_096
 """Of one book."""
+NOBODY_THERE: Final = -(2**63) + 2**54
+"""The best key of a pool in which nobody rests: it crosses with none."""
 
 
 class Pool:
@@ -71,6 +75,11 @@ class Pool:
         """Network fee to each pool that it meets."""
         self.others: Column = column_of([])
         """Those pools."""
+        self.is_plain: bool = False
+        """Whether there is just one."""
+        self.best: Int = NOBODY_THERE
+        """The best key, and its level."""
+        self.best_level: Int = 0
 
 
 class Queues:
@@ -124,8 +133,26 @@ class Queues:
             pool.others = grown(pool.others, count + 1)
             pool.fees[count] = fee
             pool.others[count] = other
+            pool.is_plain = count == 0
+
+    def crosses(self, pool: Pool, key: Int) -> bool:
+        """Tell whether an order of a pool with a key crosses with anybody's."""
+        others, fees = pool.others, pool.fees
+        link: Int = len(others) - 1
+        while link >= 0 and key + self.pool(others[link]).best < fees[link]:
+            link -= 1
+        return link >= 0
 
     # --- orders ------------------------------------------------------------------------------
+
+    def rest(self, number: Int, party: Int, pool: Pool, key: Int, left: Int) -> None:
+        """Let an order live that says nothing besides, and rest."""
+        order = self.add(number, party, pool.number, key, 0)
+        orders = self.orders
+        orders[order + OPEN] = left
+        orders[order + TOTAL] = left
+        self.open_sums[2 if pool.side > 0 else 0] += left
+        self.push(order)
 
     def add(self, number: Int, party: Int, pool: Int, key: Int, flags: Int) -> Int:
         """Make the row of an order that begins to live, in no queue and with nothing open."""
@@ -225,6 +252,9 @@ class Queues:
         levels[level + LEVEL_POOL] = pool.number
         pool.levels[key] = level
         pool.keys = inserted(pool.keys, key)
+        if key > pool.best:
+            pool.best = key
+            pool.best_level = level
         return level
 
     def unlink(self, order: Int) -> None:
@@ -247,8 +277,17 @@ class Queues:
             key = levels[level + LEVEL_KEY]
             del pool.levels[key]
             pool.keys = removed(pool.keys, key)
+            if key == pool.best:
+                self._find_best(pool)
             levels[level] = self.free_level
             self.free_level = level
+
+    def _find_best(self, pool: Pool) -> None:
+        """Note which level is the best now."""
+        keys = pool.keys
+        count: Int = len(keys)
+        pool.best = keys[count - 1] if count else NOBODY_THERE
+        pool.best_level = pool.levels.get(pool.best, 0)
 
     def reduce(self, order: Int, quantity: Int) -> None:
         """Take a quantity off what an order shows; a clip that is used up queues again."""
@@ -310,4 +349,7 @@ def _copied(pool: Pool) -> Pool:
     other.levels = copied_index(pool.levels)
     other.fees = copied(pool.fees)
     other.others = copied(pool.others)
+    other.is_plain = pool.is_plain
+    other.best = pool.best
+    other.best_level = pool.best_level
     return other
