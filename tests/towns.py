@@ -12,7 +12,7 @@ from wattbay.kernel.journal import Journal, MemoryJournal
 from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.simulation.founding import founded_at
 from wattbay.simulation.scenario_facts import Scenario
-from wattbay.simulation.town import Town
+from wattbay.simulation.town import Town, operator_desk
 from wattbay.views.market import Auctions
 from wattbay.views.meters import MeterKeys
 from wattbay.views.tables import Row, Tables
@@ -37,10 +37,11 @@ def lived(scenario: Scenario, readers: Iterable[Reader] = ()) -> Lived:
     """Let a scenario be lived through in memory."""
     journal, tables = MemoryJournal(), Tables()
     auctions, keys = Auctions(scenario.product.product), MeterKeys()
+    desks = operator_desk(scenario)
     kernel = Kernel(
-        journal, SimulatedClock(founded_at(scenario)), [tables, auctions, keys, *readers]
+        journal, SimulatedClock(founded_at(scenario)), [tables, auctions, keys, *desks, *readers]
     )
-    town = Town(scenario, SimulatedIntake(kernel, COMMANDS_WAITING_MAX), auctions, keys)
+    town = Town(scenario, SimulatedIntake(kernel, COMMANDS_WAITING_MAX), auctions, keys, *desks)
     for _ in town.run():
         pass
     tables.finish()

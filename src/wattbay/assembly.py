@@ -21,12 +21,12 @@ from wattbay.errors import ensure
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.intake import SimulatedIntake
 from wattbay.kernel.journal import Journal, MemoryJournal, SqliteJournal
-from wattbay.kernel.kernel import Kernel
+from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.periods import MINUTE, Instant, tile, to_text
 from wattbay.simulation.baseline import charge_value_nano, run_baseline
 from wattbay.simulation.founding import founded_at
 from wattbay.simulation.scenario_facts import Scenario
-from wattbay.simulation.town import Progress, Town
+from wattbay.simulation.town import Progress, Town, operator_desk
 from wattbay.views.market import Auctions
 from wattbay.views.meters import MeterKeys
 from wattbay.views.tables import TABLES, Column, Row, Tables, columns
@@ -97,11 +97,11 @@ class SimulatedRun:
         )
         self._tables = Tables()
         auctions, keys = Auctions(scenario.product.product), MeterKeys()
-        self._kernel = Kernel(
-            self._journal, SimulatedClock(founded_at(scenario)), [self._tables, auctions, keys]
-        )
+        desks = operator_desk(scenario)
+        readers: list[Reader] = [self._tables, auctions, keys, *desks]
+        self._kernel = Kernel(self._journal, SimulatedClock(founded_at(scenario)), readers)
         door = SimulatedIntake(self._kernel, COMMANDS_WAITING_MAX)
-        self._town = Town(scenario, door, auctions, keys)
+        self._town = Town(scenario, door, auctions, keys, *desks)
         self._writer = TableWriter(folder, {**TABLES, **WORLD_TABLES})
 
     def steps(self) -> Iterator[Progress]:

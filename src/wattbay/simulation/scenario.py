@@ -180,6 +180,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         zones=tuple(map(ZoneId, market.zones)),
         models=market.retail.models,
         sources=sources,
+        rule_terms=market.rule_terms,
     )
 
 

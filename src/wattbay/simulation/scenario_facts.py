@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from wattbay.agents.operator import RuleTerms
 from wattbay.clearing.retail.models import Model
 from wattbay.clearing.retail.prices import Sources
-from wattbay.core.facts import Party, Product, SettlementRun, Tariff
+from wattbay.core.facts import Party, Product, Role, SettlementRun, Tariff
 from wattbay.ids import CommunityId, MeterId, PartyId, PodId, ProfileId, TariffId, ZoneId
 from wattbay.periods import Calendar, Instant, Period
 from wattbay.simulation.series import Series
@@ -121,6 +122,18 @@ class Scenario:
     """Of each tariff whose prices vary by delivery."""
     sources: Sources = field(default_factory=Sources)
     """What the models refer to."""
+    rule_terms: RuleTerms = field(default_factory=RuleTerms)
+    """What the market operator's rule asks for besides what the product says."""
+
+    @property
+    def operator(self) -> PartyId:
+        """The market operator."""
+        return next(one.party for one in self.parties if Role.MARKET_OPERATOR in one.roles)
+
+    @property
+    def has_grid_operator(self) -> bool:
+        """Whether anybody checks the network."""
+        return any(Role.GRID_OPERATOR in one.roles for one in self.parties)
 
     @property
     def start(self) -> Instant:

@@ -9,9 +9,11 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from wattbay.agents.operator import RuleTerms
 from wattbay.core.facts import (
     Deviations,
     Margin,
+    Mechanism,
     Netting,
     Party,
     Pricing,
@@ -25,6 +27,7 @@ from wattbay.periods import HOUR, MINUTE, Calendar, Instant, Period
 from wattbay.simulation.homes import BatteryTerms
 from wattbay.simulation.scenario_facts import FaultPlan
 from wattbay.simulation.scenario_file import Table
+from wattbay.simulation.scenario_rule import read_mechanism, read_rule
 from wattbay.simulation.scenario_tariffs import Retail, read_tariffs
 from wattbay.units import PPM, SAFE_INTEGER_MAX
 
@@ -272,6 +275,8 @@ class Market(NamedTuple):
     retail: Retail
     product: Product
     runs: tuple[SettlementRun, ...]
+    rule_terms: RuleTerms
+    """What the market operator's rule asks for besides."""
 
     @property
     def zones(self) -> list[str]:
@@ -289,9 +294,13 @@ def read_market(root: Table, calendar: Calendar, isp_us: int | None) -> Market:
     zones = read_zones(root)
     suppliers, brps = read_suppliers(root)
     terms = root.table("product")
-    product, runs = read_product(terms), read_runs(root)
+    product, runs = read_mechanism(terms, read_product(terms)), read_runs(root)
+    if product.mechanism is Mechanism.COMMUNITY and runs and runs[0].after_us == 0:
+        what = f"run {runs[0].name} would settle a delivery before it is allocated"
+        terms.fault("mechanism", what, "settle later")
     if runs and isp_us is not None:
-        cleared_us = product.network_check_us - product.closes_before_us
+        checked_us = product.network_check_us + product.clearing_us
+        cleared_us = checked_us - product.closes_before_us
         if cleared_us > isp_us + runs[0].after_us:
             what = f"run {runs[0].name} would settle a delivery before it is cleared"
             terms.fault("closes_before_minutes", what, "close earlier, or settle later")
@@ -303,6 +312,7 @@ def read_market(root: Table, calendar: Calendar, isp_us: int | None) -> Market:
         retail=_read_retail(root, zones, calendar),
         product=product,
         runs=runs,
+        rule_terms=read_rule(root, product),
     )
 
 

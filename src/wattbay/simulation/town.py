@@ -18,20 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattbay.adapters.mqtt import readings
+from wattbay.agents.operator import MarketOperator
 from wattbay.core.commands import Command, IssueStatements
 from wattbay.core.events import Rejected
+from wattbay.core.facts import Mechanism
+from wattbay.core.market.product import check_ends, gate_closes
 from wattbay.errors import WireError, ensure
 from wattbay.ids import MeterId, PodId
 from wattbay.kernel.kernel import Answer
-from wattbay.periods import Instant, tile
+from wattbay.periods import MINUTE, Instant, tile
 from wattbay.simulation.dwellings import Dwellings, Flows
 from wattbay.simulation.faults import Wire
 from wattbay.simulation.founding import founded_at, founding, listings
 from wattbay.simulation.meters import Meters, new_meter
 from wattbay.simulation.residents import Residents
 from wattbay.simulation.scenario_facts import Scenario
+from wattbay.simulation.scenario_rule import BY_OPERATOR
 from wattbay.views.market import Auctions
 from wattbay.views.meters import MeterKeys
+from wattbay.views.operator import OperatorDesk
+
+ALLOCATED_BEFORE_US = MINUTE
+"""How long before the first settlement run metered energy is allocated. [µs]"""
 
 
 class Kind(IntEnum):
@@ -51,6 +59,10 @@ class Kind(IntEnum):
     """Agents order for a delivery."""
     STATE = 6
     """The statements of a month are due."""
+    CLEAR = 7
+    """A gate has closed and the network is checked: the market operator may bring a result."""
+    ALLOCATE = 8
+    """A delivery is about to be settled: the market operator allocates what was metered."""
 
 
 class Moment(NamedTuple):
@@ -95,6 +107,7 @@ class Town:
 
     __slots__ = (
         "_auctions",
+        "_desk",
         "_door",
         "_dwellings",
         "_flowed",
@@ -106,6 +119,7 @@ class Town:
         "_listings",
         "_meters",
         "_months",
+        "_operator",
         "_places",
         "_pods",
         "_residents",
@@ -120,7 +134,12 @@ class Town:
     )
 
     def __init__(
-        self, scenario: Scenario, kernel: Door, auctions: Auctions, keys: MeterKeys
+        self,
+        scenario: Scenario,
+        kernel: Door,
+        auctions: Auctions,
+        keys: MeterKeys,
+        desk: OperatorDesk | None = None,
     ) -> None:
         """Build a town before its first entry.
 
@@ -130,11 +149,20 @@ class Town:
             Has an empty past, and a simulated clock that stands no later than `founded_at`.
         auctions, keys
             Views that the kernel tells of every entry.
+        desk
+            Another one, needed where the market operator brings results: see `operator_desk`.
         """
         self._scenario = scenario
         self._door = kernel
         self._auctions = auctions
         self._keys = keys
+        self._desk = desk
+        product = scenario.product
+        self._operator = (
+            MarketOperator(scenario.operator, product, scenario.rule_terms)
+            if product.mechanism in BY_OPERATOR
+            else None
+        )
         self._pods = [home.pod for home in scenario.homes]
         self._places = {pod: place for place, pod in enumerate(self._pods)}
         fitted = [new_meter(scenario.seed, home.meter) for home in scenario.homes]
@@ -205,12 +233,16 @@ class Town:
                     self._order(self._starts[place], at)
                 case Kind.STATE:
                     self._must([IssueStatements(month=self._months[place][1])])
+                case Kind.CLEAR | Kind.ALLOCATE:
+                    self._bring(kind, self._starts[place])
 
     def _moments(self) -> Iterator[Moment]:
         """Return everything that is planned, in order of time."""
         scenario, starts, isp = self._scenario, self._starts, self._scenario.isp_us
         lead = scenario.product.closes_before_us + scenario.order_lead_us
+        is_ordered = scenario.product.mechanism is not Mechanism.COMMUNITY
         return merge(
+            results(scenario, starts),
             (Moment(Instant(at + isp), Kind.END, i) for i, at in enumerate(starts)),
             (
                 Moment(at, Kind.BEGIN, i)
@@ -220,7 +252,11 @@ class Town:
             (Moment(at, Kind.START, i) for i, at in enumerate(starts)),
             (Moment(at, Kind.EXCHANGE, i) for i, (_, at) in enumerate(scenario.faults.exchanges)),
             (Moment(at, Kind.LIST, i) for i, (at, _) in enumerate(self._listings)),
-            (Moment(Instant(at - lead), Kind.ORDER, i) for i, at in enumerate(starts)),
+            (
+                Moment(Instant(at - lead), Kind.ORDER, i)
+                for i, at in enumerate(starts)
+                if is_ordered
+            ),
             (Moment(at, Kind.STATE, i) for i, (at, _) in enumerate(self._months)),
         )
 
@@ -257,6 +293,17 @@ class Town:
         self._learning.append(delivery)
         if commands:
             self._door.submit_many(commands)
+
+    def _bring(self, kind: Kind, delivery: Instant) -> None:
+        """Let the market operator bring a result. If it is refused, nothing trades."""
+        operator, desk = self._operator, self._desk
+        ensure(operator is not None and desk is not None, "who brings results sees what it needs")
+        if operator is None or desk is None:  # pragma: no cover - for the type checker
+            return
+        if kind is Kind.CLEAR:
+            self._door.submit_many(operator.clear(delivery, desk.orders(delivery)))
+        else:
+            self._door.submit_many(operator.allocate(delivery, desk.metered(delivery)))
 
     def _start(self, delivery: Instant) -> None:
         """Let a delivery begin: what will flow in it is settled, and who holds which charge."""
@@ -308,6 +355,29 @@ class Town:
                     ensure(holds=False, claim=f"{command} is refused: {reason.value}, {detail}")
                 case _:
                     pass
+
+
+def operator_desk(scenario: Scenario) -> list[OperatorDesk]:
+    """Return the view that the market operator needs, where it brings results."""
+    product = scenario.product
+    return [OperatorDesk(product.product)] if product.mechanism in BY_OPERATOR else []
+
+
+def results(scenario: Scenario, starts: Sequence[Instant]) -> Iterator[Moment]:
+    """Return when the market operator brings a result of each delivery, if it does at all.
+
+    As soon as it may; of metered energy as late as it may, when as much as possible is known.
+    """
+    product = scenario.product
+    if product.mechanism is Mechanism.SUBMITTED:
+        ends = check_ends if scenario.has_grid_operator else gate_closes
+        for i, at in enumerate(starts):
+            yield Moment(ends(product, at), Kind.CLEAR, i)
+    elif product.mechanism is Mechanism.COMMUNITY:
+        settled_us = scenario.isp_us + scenario.runs[0].after_us
+        early_us = min(ALLOCATED_BEFORE_US, scenario.runs[0].after_us // 2)
+        for i, at in enumerate(starts):
+            yield Moment(Instant(at + settled_us - early_us), Kind.ALLOCATE, i)
 
 
 def months(scenario: Scenario) -> list[tuple[Instant, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wattbay.core.commands import CancelTrade, ClearAuction, CloseGate
+from wattbay.core.commands import CancelTrade, ClearAuction, CloseGate, SubmitClearing
 from wattbay.core.events import AuctionCleared, TradeCancelled, Traded
 from wattbay.ids import PodId, ProductId
 from wattbay.kernel.codec import Entry
@@ -15,7 +15,7 @@ PRICES_KEPT_US = WEEK + DAY
 """How long a clearing price is kept after the start of its delivery. [µs]"""
 POSITIONS_KEPT_US = DAY
 """How long positions are kept after the start of their delivery. [µs]"""
-_TOLD_BY = (CloseGate, ClearAuction, CancelTrade)
+_TOLD_BY = (CloseGate, ClearAuction, CancelTrade, SubmitClearing)
 _NOTHING: Mapping[PodId, int] = MappingProxyType({})
 
 

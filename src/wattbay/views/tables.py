@@ -17,6 +17,7 @@ from wattbay.core import events as e
 from wattbay.core import registry as rg
 from wattbay.core.facts import Receipt
 from wattbay.core.ledger import MOVING, postings
+from wattbay.core.market.allocation import NO_ORDER
 from wattbay.core.registry import Registry
 from wattbay.ids import OrderId, PodId, ProductId, TradeId
 from wattbay.kernel.codec import Entry
@@ -68,6 +69,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         "prices": columns(
             "delivery_start:instant product:text zone:text price_nano_per_wh:int volume_wh:int"
             " surplus_nano:int surplus_maximum_nano:int pool_price_nano_per_wh:int"
+            " rule:text"
         ),
         "statements": columns(
             "pod:text party:text from:instant to:instant component:text amount_nano:int"
@@ -110,7 +112,7 @@ class _Open(Struct):
 
     trades: dict[TradeId, _TradeRow] = field(default_factory=dict)
     energy: dict[PodId, e.EnergyMetered] = field(default_factory=dict)
-    auctions: list[e.AuctionCleared] = field(default_factory=list)
+    auctions: list[e.AuctionCleared | e.AllocationAccepted] = field(default_factory=list)
 
 
 class Tables:
@@ -178,9 +180,13 @@ class Tables:
                 )
             case e.Traded():
                 self._pending(event.delivery).trades[event.trade] = _TradeRow(entry.seq, event)
-                book = self._orders[event.product, event.delivery]
-                book[event.buy_order].filled_wh += event.quantity_wh
-                book[event.sell_order].filled_wh += event.quantity_wh
+                # What is allocated after the fact trades without orders.
+                if event.buy_order != NO_ORDER:
+                    book = self._orders[event.product, event.delivery]
+                    book[event.buy_order].filled_wh += event.quantity_wh
+                    book[event.sell_order].filled_wh += event.quantity_wh
+            case e.AllocationAccepted():
+                self._pending(event.delivery).auctions.append(event)
             case e.PeriodSettled():
                 self._settled(event)
             case e.DeliveryFinal():
@@ -372,9 +378,9 @@ class Tables:
                 ALL_ZONES,
                 auction.price,
                 auction.volume_wh,
-                auction.surplus_nano,
-                auction.surplus_maximum_nano,
+                *_gains(auction),
                 pool_price,
+                auction.rule,
             )
             for auction in pending.auctions
         ]
@@ -425,6 +431,13 @@ class Tables:
             )
             for line in statement.lines
         ]
+
+
+def _gains(auction: e.AuctionCleared | e.AllocationAccepted) -> tuple[int, int]:
+    """Return gains by limits, and the most there were; none where nobody named a limit."""
+    if isinstance(auction, e.AllocationAccepted):
+        return 0, 0
+    return auction.surplus_nano, auction.surplus_maximum_nano
 
 
 def _trade_state(row: _TradeRow) -> str:

@@ -26,6 +26,8 @@ class Book(NamedTuple):
     price_tick: int = 1
     is_uniform: bool = True
     """Whether all pay one price; else each its own limit."""
+    rule: str = ""
+    """By which the market operator cleared it; empty where the exchange did."""
 
     def side(self, side: str) -> list[OrderRow]:
         """Return one side, best limit first."""
@@ -130,6 +132,8 @@ def choose(book: Book) -> Choice | None:
 
 def why_price(book: Book, purse: Purse) -> list[str]:
     """Say why the price is what it is; or why there is none."""
+    if book.rule:
+        return [why_submitted(book)]
     if book.price is None:
         return [why_nothing(book, purse)]
     choice = choose(book)
@@ -175,6 +179,16 @@ def _last_step(choice: Choice, price: int, price_tick: int, purse: Purse) -> str
     )
 
 
+def why_submitted(book: Book) -> str:
+    """Say who cleared an auction, or allocated energy, that the exchange did not clear itself."""
+    if not book.orders:
+        return f"The market operator allocated what was metered by the rule {book.rule}."
+    return (
+        f"The market operator cleared it by the rule {book.rule}; the exchange verified that"
+        " nobody got worse than its limit."
+    )
+
+
 def why_nothing(book: Book, purse: Purse) -> str:
     """Say why an auction traded nothing."""
     bids, offers = book.side("buy"), book.side("sell")
@@ -196,6 +210,8 @@ def why_nothing(book: Book, purse: Purse) -> str:
 
 def why_fill(order: OrderRow, book: Book, purse: Purse) -> list[str]:
     """Say why an order that stood in an auction got what it got."""
+    if book.rule:
+        return [why_submitted(book)]
     price = book.price_of(order.side)
     if price is None:
         return [why_nothing(book, purse)]

@@ -46,6 +46,7 @@ def book_of(run: Run, start: Instant) -> Book:
         fee,
         run.tariffs.settlement.price_tick,
         is_uniform,
+        (prices[0].rule or "") if prices else "",
     )
 
 

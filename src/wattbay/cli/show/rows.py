@@ -99,6 +99,8 @@ class PriceRow(Struct, frozen=True):
     surplus_nano: int
     surplus_maximum_nano: int
     pool_price_nano_per_wh: int | None
+    rule: str | None = None
+    """By which the market operator cleared or allocated it; none where the exchange did."""
 
 
 class RefusalRow(Struct, frozen=True):
