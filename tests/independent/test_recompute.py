@@ -58,6 +58,20 @@ def test_every_receipt_and_statement_of_the_london_week_is_recomputed(tmp_path: 
     assert (status, "all equal to the nano" in told) == (0, True), told
 
 
+def test_receipts_at_prices_that_vary_are_recomputed_and_an_altered_price_is_found(
+    tmp_path: Path,
+) -> None:
+    folder = run("london-tariffs", tmp_path / "run")
+    status, told = recompute(folder)
+    assert (status, "all equal to the nano" in told) == (0, True), told
+    file = folder / "retail_prices.parquet"
+    altered = pl.read_parquet(file).with_columns(in_row(30, "energy_nano_per_wh", 1))
+    altered.write_parquet(file)
+    status, told = recompute(folder)
+    assert status == 1, told
+    assert "supplier_nano says" in told
+
+
 @pytest.mark.parametrize(
     ("name", "column"),
     [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import polars as pl
@@ -86,6 +86,15 @@ class Tariff(Struct, frozen=True):
     service: int = 0
     standing_nano_per_day: int = 0
     tax: tuple[TaxRate, ...] = ()
+
+
+class Varied(NamedTuple):
+    """Lowest and highest published prices of a tariff. [nano-currency per Wh]"""
+
+    energy: tuple[int, int]
+    export: tuple[int, int]
+    levy: tuple[int, int]
+    network_adder: tuple[int, int]
 
 
 class PodTariff(Struct, frozen=True):
@@ -167,6 +176,35 @@ class RunFolder:
     def tariffs(self) -> Tariffs:
         """Every tariff and who had it."""
         return self._document("tariffs", Tariffs)
+
+    @cached_property
+    def varied(self) -> dict[str, Varied]:
+        """Of each tariff whose prices were published: between what they varied."""
+        if not self.has("retail_prices"):
+            return {}
+        found: dict[str, Varied] = {}
+        columns = ("energy", "export", "levy", "network_adder")
+        frame = (
+            self.scan("retail_prices")
+            .group_by("tariff")
+            .agg(
+                *(pl.col(f"{name}_nano_per_wh").min().alias(f"{name}_min") for name in columns),
+                *(pl.col(f"{name}_nano_per_wh").max().alias(f"{name}_max") for name in columns),
+            )
+        )
+        for row in frame.collect().iter_rows(named=True):
+            flat = self.tariffs.tariffs.get(row["tariff"])
+            if flat is not None:
+                own = {"energy": flat.energy, "export": flat.export, "levy": flat.levy}
+                found[row["tariff"]] = Varied(
+                    *(
+                        (own.get(name, 0), own.get(name, 0))
+                        if row[f"{name}_min"] is None
+                        else (row[f"{name}_min"], row[f"{name}_max"])
+                        for name in columns
+                    )
+                )
+        return found
 
     @cached_property
     def summary(self) -> Summary:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
+from msgspec import structs
 
 from wattbay.adapters.report.fold import TRADING
 from wattbay.adapters.report.run import GROUP_HOMES_MIN, Run
@@ -61,9 +62,16 @@ class Corridor(NamedTuple):
 def corridor(run: Run) -> Corridor | None:
     """Return the widest corridor over the tariffs in use; None where no tariff is known.
 
-    worth = energy + regional network - the lowest local network fee.
+    worth = energy + regional network - the lowest local network fee. Of prices that vary, the
+    lowest export and the highest energy count.
     """
-    used = run.folder.tariffs.tariffs.values()
+    varied = run.folder.varied
+    used = [
+        tariff
+        if name not in varied
+        else structs.replace(tariff, energy=varied[name].energy[1], export=varied[name].export[0])
+        for name, tariff in run.folder.tariffs.tariffs.items()
+    ]
     if not used:
         return None
     return Corridor(

@@ -35,11 +35,11 @@ def tariffs(run: Run) -> Section | None:
         ("Energy", "energy"), ("Network, from outside", "network_regional"), ("Levy", "levy"),
         ("Service charge on trades", "service"), ("Paid for export", "export"),
     ):  # fmt: skip
-        rows.append([label, *(_price(run, getattr(t, field)) for t in known.values())])
+        rows.append([label, *(_component(run, name, t, field) for name, t in known.items())])
     rows[2:2] = _local_fees(run, known)
     rows.append(
         ["Supplier's price in all",
-         *(_price(run, t.energy + t.network_regional + t.levy) for t in known.values())]
+         *(_in_all(run, name, t) for name, t in known.items())]
     )  # fmt: skip
     rows.append(
         ["Standing charge a day",
@@ -51,16 +51,50 @@ def tariffs(run: Run) -> Section | None:
     finding = DEVIATIONS.get(settlement.deviations, f"Deviations: {settlement.deviations}.")
     pool = scenario.pool_price_nano_per_wh
     pool = settlement.pool_price if pool is None else pool
+    if run.folder.varied and settlement.pool_price is None:
+        pool = None  # It varies with the prices that it lies between.
     if pool is not None and settlement.deviations == "pooled":
         finding += f" The pool's price is {run.purse.price(pool, run.purse.price_decimals)}."
-    notes = (
+    notes: tuple[str, ...] = (
         (
             "Network fee and levy are due on metered import. Energy bought from a neighbour and "
             "delivered bears the local network's fee instead of the regional one."
         ),
     )
+    if run.folder.varied:
+        varying = " and ".join(sorted(run.folder.varied))
+        notes = (
+            *notes,
+            f"The prices of {varying} vary by delivery; shown are the lowest and the highest.",
+        )
     heads = [f"Component, before tax [{run.purse.price_unit}]", *known]
     return Section("tariffs", "Tariffs", finding, notes, table("Tariffs", heads, rows))
+
+
+def _component(run: Run, name: str, tariff: Tariff, field: str) -> str:
+    """Return a price, or between what it varied."""
+    varied = run.folder.varied.get(name)
+    own: int = getattr(tariff, field)
+    if varied is None or field == "service":
+        return _price(run, own)
+    if field == "network_regional":
+        return _span(run, own + varied.network_adder[0], own + varied.network_adder[1])
+    bounds: tuple[int, int] = getattr(varied, field)
+    return _span(run, *bounds)
+
+
+def _in_all(run: Run, name: str, tariff: Tariff) -> str:
+    """Return the sum of what a supplier charges; where it varies, no sum is shown."""
+    if name in run.folder.varied:
+        return "varies"
+    return _price(run, tariff.energy + tariff.network_regional + tariff.levy)
+
+
+def _span(run: Run, least: int, most: int) -> str:
+    """Return two prices, or one where they are the same."""
+    if least == most:
+        return _price(run, least)
+    return f"{_price(run, least)} to {_price(run, most)}"
 
 
 def _local_fees(run: Run, known: dict[str, Tariff]) -> list[list[str]]:

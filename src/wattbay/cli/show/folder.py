@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 import polars as pl
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wattbay.adapters.files.run_folder import SUMMARY, read_json, read_table
 from wattbay.cli.show.figures import Place, Purse, instants_of
@@ -20,6 +20,9 @@ from wattbay.periods import Calendar, Instant, from_datetime, instant, to_dateti
 
 NAMES_SHOWN_MAX = 12
 """More names than this are not listed in an answer."""
+
+ALL_ZONES = "all"
+"""Stands for every zone, where a price is the same in each."""
 
 _Form = TypeVar("_Form")
 _Row = TypeVar("_Row", bound=Struct)
@@ -97,6 +100,38 @@ class Tariff(Struct, frozen=True):
         )[1]
 
 
+class PublishedRow(Struct, frozen=True):
+    """What was published of a tariff in a delivery; None where the tariff's own price holds."""
+
+    delivery_start: int
+    tariff: str
+    zone: str
+    energy_nano_per_wh: int | None = None
+    export_nano_per_wh: int | None = None
+    levy_nano_per_wh: int | None = None
+    network_adder_nano_per_wh: int | None = None
+
+    def of(self, flat: Tariff) -> Tariff:
+        """Return a tariff as it holds with these prices."""
+        adder = self.network_adder_nano_per_wh or 0
+        energy, export, levy = (
+            own if published is None else published
+            for own, published in (
+                (flat.energy, self.energy_nano_per_wh),
+                (flat.export, self.export_nano_per_wh),
+                (flat.levy, self.levy_nano_per_wh),
+            )
+        )
+        return structs.replace(
+            flat,
+            energy=energy,
+            export=export,
+            levy=levy,
+            network_regional=flat.network_regional + adder,
+            network_local={way: fee + adder for way, fee in flat.network_local.items()},
+        )
+
+
 class Facts(Struct, frozen=True):
     """What holds of a pod from an instant on."""
 
@@ -160,6 +195,16 @@ class Run:
     def tariffs(self) -> Tariffs:
         """Tariffs, and the dated facts of every pod."""
         return self._document("tariffs", Tariffs)
+
+    @cached_property
+    def published(self) -> Mapping[tuple[str, Instant], Mapping[str, PublishedRow]]:
+        """What was published, by tariff and delivery, then zone; nothing in older runs."""
+        found: dict[tuple[str, Instant], dict[str, PublishedRow]] = {}
+        if self.has("retail_prices"):
+            for row in self.read("retail_prices", PublishedRow):
+                key = row.tariff, Instant(row.delivery_start)
+                found.setdefault(key, {})[row.zone] = row
+        return found
 
     @cached_property
     def homes(self) -> Mapping[str, Home]:
@@ -250,13 +295,17 @@ class Run:
         return held[-1]
 
     def tariff(self, pod: str, at: Instant) -> Tariff:
-        """Return the tariff of a pod at an instant."""
-        name = self.facts(pod, at).tariff
+        """Return the tariff of a pod as it holds in the delivery that starts at an instant."""
+        facts = self.facts(pod, at)
+        name = facts.tariff
         try:
-            return self.tariffs.tariffs[name]
+            flat = self.tariffs.tariffs[name]
         except KeyError:
             msg = f"{self.path / 'tariffs.json'} names tariff {name}, and lacks it"
             raise AdapterError(msg) from None
+        by_zone = self.published.get((name, at), {})
+        found = by_zone.get(facts.zone, by_zone.get(ALL_ZONES))
+        return flat if found is None else found.of(flat)
 
     def instant(self, typed: str) -> Instant:
         """Read a time: local to the place, or with an offset.

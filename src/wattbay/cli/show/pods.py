@@ -202,7 +202,9 @@ def _facts(run: Run, history: tuple[Facts, ...]) -> list[str]:
             f" tariff {facts.tariff}"
         )
         tariff = run.tariffs.tariffs.get(facts.tariff)
-        if tariff is not None:
+        if any(name == facts.tariff for name, _ in run.published):
+            lines.append(f"its prices vary: each {run.place.span_name}'s are on its receipt")
+        elif tariff is not None:
             lines.append(
                 f"without a market: draws at {run.purse.price(tariff.retail)},"
                 f" feeds in at {run.purse.price(tariff.export)}, before tax"
