@@ -112,8 +112,11 @@ Ladder = list[tuple[str, list[tuple[OrderKey, str]]]]
 """One side of a book: limits, best first, each with its orders in priority and what is open."""
 
 
-class TradingResult(Struct, frozen=True):
-    """The result of continuous trading. Its fields are the keys of the JSON, in this order."""
+class TradingResult(Struct, frozen=True, omit_defaults=True):
+    """The result of continuous trading. Its fields are the keys of the JSON, in this order.
+
+    The last three are left out where they are empty.
+    """
 
     trades: list[Meeting]
     bids: Ladder
@@ -124,6 +127,12 @@ class TradingResult(Struct, frozen=True):
     """Stop orders that still wait, by arrival."""
     triggered: list[OrderKey]
     """Stop orders that were released, in order."""
+    released: list[OrderKey] = []
+    """Orders that waited for a number or the network, and act, in order."""
+    waiting: list[OrderKey] = []
+    """Those that still wait for a number, by place in time."""
+    suspended: list[OrderKey] = []
+    """Those that still wait for the network, by place in time."""
 
 
 class BlockResult(Struct, frozen=True):

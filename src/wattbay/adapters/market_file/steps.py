@@ -22,6 +22,7 @@ from wattbay.adapters.market_file.fields import (
     ticks_of,
 )
 from wattbay.adapters.market_file.source import Doubled, Faults, Path, kind, members_of
+from wattbay.adapters.market_file.waiting import KEYS, Event, read_event, read_order
 from wattbay.core.facts import SelfTrade, Side
 from wattbay.core.market.pools import Pools
 from wattbay.core.market.steps import (
@@ -66,7 +67,7 @@ _NEW_REQUIRED = frozenset({"op", "id", "side", "quantity"})
 _NEW_OPTIONAL = (
     frozenset(
         {"party", "type", "time_in_force", "post_only", "request_id", "zone", "origin", "wants"}
-        | {*_NEW_PRICES, *_NEW_QUANTITIES, *_NEW_TIMES}
+        | {*_NEW_PRICES, *_NEW_QUANTITIES, *_NEW_TIMES, *KEYS}
     )
     - _NEW_REQUIRED
 )
@@ -77,7 +78,7 @@ _TIMES_IN_FORCE = ("GTC", "GTD", "IOC", "FOK")
 _AMEND_OPTIONAL = frozenset({"party", "limit", "quantity"})
 _REFERENCE = frozenset({"op", "id"})
 _PARTY = frozenset({"party"})
-_OPS = '"new", "amend", "cancel", "time" or "close"'
+_OPS = '"new", "amend", "cancel", "time", "close", "signal" or "limit"'
 
 
 class TradingDocument(NamedTuple):
@@ -90,6 +91,8 @@ class TradingDocument(NamedTuple):
     steps: list[Step]
     keys: list[OrderKey]
     """Ids as they were given first, by number of the order."""
+    events: list[Event]
+    """Orders that may have to wait, and what they wait for."""
 
 
 def read_steps(raw: object, faults: Faults) -> TradingDocument:
@@ -117,7 +120,9 @@ def read_steps(raw: object, faults: Faults) -> TradingDocument:
         faults.add(("steps",), f"{len(reader.pairs)} pairs of zone and category", f"{POOLS_MAX}")
     faults.raise_any()
     ticks = (price_tick or ONE, quantity_tick or ONE)
-    return TradingDocument(*ticks, rules, reader.pools, reader.steps, reader.orders.keys)
+    return TradingDocument(
+        *ticks, rules, reader.pools, reader.steps, reader.orders.keys, reader.events
+    )
 
 
 class Numbers:
@@ -221,6 +226,7 @@ class _Reader:
         """Begin without steps. Zones count where there is a matrix of fees."""
         self._has_matrix = rules.network_fees is not None
         self.steps: list[Step] = []
+        self.events: list[Event] = []
         self.orders = Numbers()
         self.pairs: set[tuple[int, int]] = set()
         """Of zone and category."""
@@ -246,6 +252,10 @@ class _Reader:
                 self.steps.append(Cancel(order, party))
             case "time":
                 self._time(path, raw)
+            case "signal" | "limit":
+                event = read_event(path, raw, op, len(self.steps), self._faults)
+                if event is not None:
+                    self.events.append(event)
             case "close":
                 self._members(path, raw, frozenset({"op"}), frozenset())
                 self.steps.append(Close())
@@ -342,7 +352,12 @@ class _Reader:
         limit, quantity = prices.get("limit"), quantities.get("quantity")
         if side is not None and isinstance(quantity, int) and not isinstance(limit, Refusal):
             pool = self.pools.of(BUY if side is Side.BUY else SELL, zone, origin, wants)
-            self.steps.append(New(order, party, pool, limit, quantity, terms))
+            new = New(order, party, pool, limit, quantity, terms)
+            if members.keys() & KEYS:
+                place = len(self.steps)
+                self.events.append(read_order(path, members, new, place, faults))
+            else:
+                self.steps.append(new)
 
     def _terms_of(
         self, path: Path, members: dict[str, object], counts: dict[str, int | Refusal | None]

@@ -95,6 +95,11 @@ def _of_trading(result: TradingResult) -> list[Table]:
         stops = [(str(key), "triggered") for key in result.triggered]
         stops += [(str(key), "waits") for key in result.stops]
         shown.append(_table("Stops", ("id", "state"), stops))
+    if result.released or result.waiting or result.suspended:
+        waits = [(str(key), "released") for key in result.released]
+        waits += [(str(key), "waits") for key in result.waiting]
+        waits += [(str(key), "suspended") for key in result.suspended]
+        shown.append(_table("Orders that waited", ("id", "state"), waits))
     return shown
 
 

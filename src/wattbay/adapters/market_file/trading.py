@@ -11,6 +11,7 @@ from wattbay.adapters.market_file.result import (
     TradingResult,
 )
 from wattbay.adapters.market_file.steps import TradingDocument
+from wattbay.adapters.market_file.waiting import Lobby
 from wattbay.core.market.book import Book
 from wattbay.core.market.steps import BUY, SELL, Cancelled, Entered, Refused, Released, Trade
 
@@ -19,7 +20,11 @@ def trade(document: TradingDocument) -> TradingResult:
     """Let the steps of a document happen, and say what came of them in its units."""
     book = Book(document.rules)
     document.pools.lay(book)
-    outcomes = book.enter(document.steps)
+    lobby = Lobby(book)
+    if document.events:
+        outcomes = lobby.enter(document.steps, document.events)
+    else:
+        outcomes = book.enter(document.steps)
     keys = document.keys
 
     def price(ticks: int) -> str:
@@ -35,7 +40,7 @@ def trade(document: TradingDocument) -> TradingResult:
         ]
 
     stops: set[int] = set()
-    result = TradingResult([], ladder(BUY), ladder(SELL), [], [], [], [])
+    result = TradingResult([], ladder(BUY), ladder(SELL), [], [], [], [], [], [], [])
     for outcome in outcomes:
         match outcome:
             case Trade(maker, taker, ticks, lots):
@@ -54,4 +59,7 @@ def trade(document: TradingDocument) -> TradingResult:
             case _:
                 pass
     result.stops.extend(keys[order] for order in book.stops())
+    result.released.extend(keys[order] for order in lobby.released)
+    result.waiting.extend(keys[order] for order in lobby.waiting())
+    result.suspended.extend(keys[order] for order in lobby.suspended())
     return result

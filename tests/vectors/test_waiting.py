@@ -1,0 +1,33 @@
+"""Orders that wait, as data: a market file and its result, each with its origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from wattbay.adapters.market_file import clear_document, render
+
+FOLDER = Path(__file__).parent / "waiting"
+PATHS = sorted(FOLDER.glob("*.json"))
+
+
+class Vector(msgspec.Struct, forbid_unknown_fields=True):
+    """A case. The document stays as it is written, for its numbers are exact decimals."""
+
+    origin: str
+    document: msgspec.Raw
+    result: dict[str, object]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_document_trades_to_its_result(path: Path) -> None:
+    vector = msgspec.json.decode(path.read_bytes(), type=Vector)
+    assert len(vector.origin) > 80
+    result = render(clear_document(bytes(vector.document)))
+    assert msgspec.json.decode(result) == vector.result
+
+
+def test_there_are_documents() -> None:
+    assert len(PATHS) >= 15
