@@ -18,7 +18,7 @@ trap 'rm -f constraints.new' EXIT
 TEXT
   uv pip compile --quiet --no-progress --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-header --annotation-style line --exclude-newer "7 days" "$@" \
-    --extra dev --extra docs pyproject.toml
+    --extra dev --extra docs --extra live pyproject.toml
 } >constraints.new
 
 # An address would send everybody to our index, and a path to nobody's.
