@@ -17,7 +17,6 @@ from wattbay.core.ledger import Ledger, available
 from wattbay.core.market import orders
 from wattbay.core.market.orders import Entrant, Market, Order
 from wattbay.core.market.trading import released_nano
-from wattbay.core.market.venue import network_fee
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_at, facts_then, refuse, tariff_at
 from wattbay.core.terms import OrderTerms, TimeInForce
@@ -86,9 +85,7 @@ def take(
     )
     if fault is not None:
         return fault
-    deal = _priced(registry, product, delivery, offer, facts)
-    if deal is None:
-        return refuse(Reason.NOT_ALLOWED, "nothing is traded between the zones of the two pods")
+    deal = _priced(product, delivery, offer, facts)
     tariff = tariff_at(registry, facts, delivery)
     quantity = command.quantity_wh
     at_risk = orders.worst_case(product, tariff, deal.side, quantity, deal.price)
@@ -128,20 +125,11 @@ def _other(side: Side) -> Side:
     return Side.SELL if side is Side.BUY else Side.BUY
 
 
-def _priced(
-    registry: Registry, product: Product, delivery: Instant, offer: Order, taker: PodFacts
-) -> _Deal | None:
-    """Return what buyer and seller would pay and get; None where the two cannot trade."""
+def _priced(product: Product, delivery: Instant, offer: Order, taker: PodFacts) -> _Deal:
+    """Return what buyer and seller pay and get, and who that is."""
     limit = 0 if offer.limit is None else offer.limit  # An offer always names its price.
-    zone = facts_then(registry, offer.pod, delivery).zone
-    if offer.side is Side.SELL:
-        fee = network_fee(product, zone, taker.zone)
-        prices = None if fee is None else (limit + fee, limit)
-    else:
-        fee = network_fee(product, taker.zone, zone)
-        prices = None if fee is None else (limit, limit - fee)
-    if prices is None:
-        return None
+    fee = product.network_fee
+    prices = (limit + fee, limit) if offer.side is Side.SELL else (limit, limit - fee)
     return _Deal(product, delivery, offer, taker, _other(offer.side), *prices)
 
 

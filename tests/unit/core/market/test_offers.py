@@ -8,13 +8,11 @@ from msgspec import structs
 from tests.builders import (
     EVE,
     MIDNIGHT,
-    a_meter,
     a_party,
     a_product,
     a_tariff,
     a_town,
     an_order,
-    pod_facts,
 )
 from tests.play import Play, of, reason
 from wattbay.core import commands as c
@@ -27,11 +25,11 @@ from wattbay.core.events import (
     Traded,
     TradingClosed,
 )
-from wattbay.core.facts import LocalFee, Mechanism, Product, Role, Side
+from wattbay.core.facts import Mechanism, Product, Role, Side
 from wattbay.core.market.offers import TAKING
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import Condition, ConditionKind, Ended, OrderTerms, TimeInForce
-from wattbay.ids import OrderId, PartyId, PodId, ProductId, SignalId, ZoneId
+from wattbay.ids import OrderId, PartyId, PodId, ProductId, SignalId
 from wattbay.periods import HOUR, Instant
 
 DSO = PartyId("dso")
@@ -117,22 +115,6 @@ def test_buyer_pays_the_network_fee_on_top_of_what_the_seller_gets() -> None:
     prices = [(trade.buy_price, trade.sell_price) for trade in street.trades()]
     assert prices == [(95_000, 90_000), (120_000, 115_000)]
     assert street.balance("network") == 200 * 5_000
-
-
-def test_fee_goes_by_the_zones_of_seller_and_buyer() -> None:
-    fees = (
-        LocalFee(from_zone=ZoneId("z1"), to_zone=ZoneId("z1"), nano_per_wh=0),
-        LocalFee(from_zone=ZoneId("z1"), to_zone=ZoneId("z2"), nano_per_wh=3_000),
-    )
-    street = a_street(a_board(network_fees=fees))
-    far = pod_facts("h09", party="p02", zone="z2", since=EVE)
-    street.do(c.RegisterPod(facts=far, meter=a_meter("m-h09")))
-    street.do(an_offer())
-    street.do(an_offer(side=Side.BUY))
-    street.do(taking(100, "h09"))
-    assert street.trades()[0].buy_price == 93_000
-    (refused,) = of(Rejected, street.submit(taking(100, "h09", order=2)))
-    assert refused.reason is Reason.NOT_ALLOWED
 
 
 def test_least_that_may_be_taken_is_what_is_left_where_that_is_less() -> None:

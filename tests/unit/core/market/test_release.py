@@ -11,6 +11,7 @@ from tests.builders import (
     MIDNIGHT,
     a_deposit,
     a_kernel,
+    a_meter,
     a_party,
     a_product,
     a_town,
@@ -231,9 +232,7 @@ def test_orders_expire_before_others_begin_and_before_gates_close() -> None:
     street.do(that(from_on(GATE - 1)))
     street.do(that(until(GATE - 1), "h02"))
     street.do(that(until(GATE), "h03"))
-    asked = []
-    while len(asked) < 4:
-        asked.append(type(street.step()[1]))
+    asked = [type(street.step()[1]) for _ in range(4)]
     assert asked == [c.ExpireOrder, c.ReleaseOrder, c.ExpireOrder, c.CloseGate]
 
 
@@ -561,9 +560,8 @@ def test_deposit_between_changes_nothing_of_what_waits() -> None:
 
 def test_pod_that_was_not_there_then_has_no_surplus() -> None:
     street = a_street()
-    meter = structs.replace(a_town(1)[4].meter, meter="m-h09")  # type: ignore[union-attr]
     facts = pod_facts("h09", party="p01", since=MIDNIGHT + ISP_US)
-    street.do(c.RegisterPod(facts=facts, meter=meter))
+    street.do(c.RegisterPod(facts=facts, meter=a_meter("m-h09")))
     late = that(once(on_surplus(1)), "h09", delivery=MIDNIGHT + 4 * HOUR)
     (refused,) = of(Rejected, street.submit(late))
     assert refused.detail == "the pod was not connected then"
