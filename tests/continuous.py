@@ -14,9 +14,10 @@ from wattbay.core.commands import Command
 from wattbay.core.events import Event
 from wattbay.core.facts import Mechanism, Product, Role, Side
 from wattbay.core.ledger import available
-from wattbay.core.market.orders import Book
+from wattbay.core.market.orders import Book, worst_case, worst_price
 from wattbay.core.market.steps import BUY, SELL
 from wattbay.core.market.venue import Venue
+from wattbay.core.registry import facts_then, tariff_at
 from wattbay.core.terms import OrderTerms
 from wattbay.ids import OrderId, PartyId, PodId, ProductId
 from wattbay.periods import Instant
@@ -128,13 +129,19 @@ def check_books(street: Play) -> None:
     """Assert what holds after every entry: what is held, what stands, and what the books say."""
     state = street.exchange.state
     expected: dict[str, int] = {}
-    for books in state.market.books.values():
-        for book in books.values():
+    for name, books in state.market.books.items():
+        for delivery, book in books.items():
             check_book(book)
+            product = state.registry.products[name]
             for order in book.orders.values():
+                facts = facts_then(state.registry, order.pod, delivery)
+                tariff = tariff_at(state.registry, facts, delivery)
+                price = worst_price(order.limit, order.terms)
+                worst = worst_case(product, tariff, order.side, order.open_wh, price)
+                assert order.hold_nano == worst
                 expected[order.account] = expected.get(order.account, 0) + order.hold_nano
-    for delivery in state.deliveries.open.values():
-        for account, amount in delivery.holds.items():
+    for settled in state.deliveries.open.values():
+        for account, amount in settled.holds.items():
             expected[account] = expected.get(account, 0) + amount
     held = {account: amount for account, amount in expected.items() if amount}
     assert held == state.ledger.held

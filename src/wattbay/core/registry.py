@@ -22,6 +22,7 @@ from wattbay.core.facts import (
     SettlementRun,
     Tariff,
 )
+from wattbay.core.products import trading_fault
 from wattbay.core.reasons import Reason
 from wattbay.errors import InvariantBroken
 from wattbay.ids import (
@@ -281,6 +282,9 @@ def define_product(registry: Registry, command: c.DefineProduct) -> list[e.Event
     fault = _rule_fault(product)
     if fault is not None:
         return fault
+    wrong = trading_fault(product)
+    if wrong is not None:
+        return refuse(Reason.BAD_VALUE, wrong)
     first = registry.community.runs[0].after_us if registry.community is not None else 0
     checked_us = product.network_check_us + product.clearing_us
     if checked_us - product.closes_before_us > registry.isp_us + first:
