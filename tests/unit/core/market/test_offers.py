@@ -21,7 +21,6 @@ from wattbay.core.events import (
     OrderAmended,
     OrderCancelled,
     OrderPlaced,
-    Rejected,
     Traded,
     TradingClosed,
 )
