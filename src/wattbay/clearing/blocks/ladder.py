@@ -57,25 +57,33 @@ class Ladder(NamedTuple):
 
     def interval(self, net: int) -> tuple[int | None, int | None]:
         """Return the lowest and the highest price at which the period clears; None is no bound."""
-        given = self.offered + net
-        rung = bisect_left(self.ends, given)
-        low: int | None = None
-        high: int | None = None
-        if self.ends and given == 0:
-            low = self.prices[0]
-        elif self.ends and given < self.ends[rung]:
-            low = high = self.prices[rung]
-        elif self.ends:
-            high = self.prices[rung]
-            low = self.prices[rung + 1] if rung + 1 < len(self.prices) else None
+        low, high = self._between(net)
         return self.price_min if low is None else low, self.price_max if high is None else high
 
     def middle(self, net: int) -> int:
-        """Return the middle of the interval, rounded down; without a bound, the other, or 0."""
-        low, high = self.interval(net)
-        if low is None or high is None:
-            return (low or 0) if high is None else high
-        return (low + high) // 2
+        """Return the middle of the orders that bound the price, rounded down.
+
+        Where only one order does, its price; where none does, 0, or the bound next to it.
+        """
+        low, high = self._between(net)
+        if low is not None and high is not None:
+            return (low + high) // 2
+        if low is not None or high is not None:
+            return (low or 0) + (high or 0)
+        price = 0 if self.price_max is None else min(0, self.price_max)
+        return price if self.price_min is None else max(price, self.price_min)
+
+    def _between(self, net: int) -> tuple[int | None, int | None]:
+        """Return the orders' prices between which the period clears; None where no order is."""
+        given = self.offered + net
+        rung = bisect_left(self.ends, given)
+        if not self.ends:
+            return None, None
+        if given == 0:
+            return self.prices[0], None
+        if given < self.ends[rung]:
+            return self.prices[rung], self.prices[rung]
+        return (self.prices[rung + 1] if rung + 1 < len(self.prices) else None), self.prices[rung]
 
     def filled(self, net: int) -> tuple[list[int], list[int]]:
         """Return what buy and sell orders get on each rung; buyers first where a rung is cut."""

@@ -107,24 +107,30 @@ class PriceSearch:
 
         Where none of them are found, those that are known: prices at which nobody loses.
         """
-        intervals, middles = self._intervals(acceptance), self.middles(acceptance)
-        losers = self.losers(acceptance.steps, middles)
-        if not losers:
+        middles = self.middles(acceptance)
+        if not self.losers(acceptance.steps, middles):
             return middles
+        for margin in (0.0, 1.0):
+            prices = self._near(acceptance, middles, margin)
+            if not self.losers(acceptance.steps, prices):
+                return prices
+        return list(found)
+
+    def _near(self, acceptance: Acceptance, middles: list[int], margin: float) -> list[int]:
+        """Return the prices nearest to the middles, with a part of the margin for rounding."""
+        intervals, prices = self._intervals(acceptance), middles
         self._seen.clear()
         for _ in range(ROUNDS_MAX):
+            losers = self.losers(acceptance.steps, prices)
+            if self._seen.issuperset(losers):
+                break
             self._seen.update(losers)
             program, rows, free = self._program(acceptance, middles, intervals)
-            values = solve(_nearest(program, free.size, len(rows))).values
+            values = solve(_nearest(program, free.size, len(rows), margin)).values
             if values is None:
                 break
             prices = _moved(middles, free, values[: free.size], intervals)
-            losers = self.losers(acceptance.steps, prices)
-            if not losers:
-                return prices
-            if self._seen.issuperset(losers):
-                break
-        return list(found)
+        return prices
 
     def middles(self, acceptance: Acceptance) -> list[int]:
         """Return the middle of each period's interval."""
@@ -213,7 +219,7 @@ class PriceSearch:
         return program, rows, free
 
 
-def _nearest(program: Program, free: int, count: int) -> Program:
+def _nearest(program: Program, free: int, count: int, margin: float) -> Program:
     """Return the program that moves prices as little as can be, where nobody loses.
 
     Its further variables are the distances: no less than a move, either way.
@@ -223,7 +229,7 @@ def _nearest(program: Program, free: int, count: int) -> Program:
     upper = program.upper.copy()
     upper[free : free + count] = 0.0
     lower = program.lower.copy()
-    lower[-1] = 1.0
+    lower[-1] = upper[-1] = margin
     pairs = np.column_stack([moves, distances]).ravel()
     entries = len(program.entries)
     return Program(
