@@ -106,23 +106,25 @@ class Batch:
             or limit < self._plan.price_min
             or limit > self._plan.price_max
             or standing.phase != IN_OPEN
-            or queues.where.get(number, 0) != 0
+            or (number <= queues.highest and queues.where.get(number, 0) != 0)
             or not queues.has_pool(pool_number)
         ):
             return False
-        is_buy = pool_number > 0
-        if queues.open_sums[2 if is_buy else 0] + quantity > OPEN_MAX:
-            return False
         pool = queues.pool(pool_number)
-        key: Int = limit if is_buy else -limit
+        if pool.sums.open + quantity > OPEN_MAX:
+            return False
+        key: Int = limit if pool_number > 0 else -limit
         left = quantity
-        standing.catch_up()
+        if standing.waiting.count:
+            standing.catch_up()
         standing.taker = number
         place = self._end
+        self._end = place + 8
+        self._ended = 0
         if queues.crosses(pool, key):
-            if not pool.is_plain or queues.partnered:
+            if pool.sole is None or queues.partnered:
+                self._end = place
                 return False
-            self._end = place + 8
             left = self._trade(number, party, key, quantity, pool)
         out = self._out
         out[place] = ENTERED
@@ -133,12 +135,9 @@ class Batch:
         out[place + 5] = quantity
         out[place + 6] = left
         out[place + 7] = 0
-        if left == quantity:
-            self._end = place + 8
         if left:
-            queues.rest(number, party, pool, key, left)
+            order = queues.rest(number, party, pool, key, left)
             if left != quantity:
-                order = queues.where.get(number, 0)
                 queues.orders[order + TOTAL] = quantity - self._ended
         if standing.waiting.count:
             self._release_all()
@@ -146,12 +145,11 @@ class Batch:
 
     def _trade(self, number: Int, party: Int, key: Int, quantity: Int, pool: Pool) -> Int:
         """Trade as far as limits cross, with the only pool there is to meet."""
-        queues = self._queues
-        fee = pool.fees[0]
-        other = queues.pool(pool.others[0])
+        queues, fee, other = self._queues, pool.sole_fee, pool.sole
+        if other is None:
+            return quantity
         rule: Int = self._plan.self_trade if party else 0
-        is_buy = pool.number > 0
-        self._ended = 0
+        is_buy = other.number < 0
         left = quantity
         while left and key + other.best >= fee:
             orders = queues.orders
@@ -198,7 +196,12 @@ class Batch:
         queues = self._queues
         order = queues.where.get(number, 0)
         if order and (not party or queues.orders[order + PARTY] == party):
-            self._write(CANCELLED, number, queues.orders[order + OPEN], BY_USER)
+            out, end = self._out, self._end
+            out[end] = CANCELLED
+            out[end + 1] = number
+            out[end + 2] = queues.orders[order + OPEN]
+            out[end + 3] = BY_USER
+            self._end = end + 4
             queues.remove(order)
             return
         self._write(REFUSED, CANCEL, number, UNKNOWN_ORDER)

@@ -41,8 +41,6 @@ class Book:
         self._price_max = VALUE_MAX if high is None else min(high, VALUE_MAX)
         self._self_trade = RULES.index(rules.self_trade)
         self._take(Standing())
-        self.open_pool(BUY)
-        self.open_pool(SELL)
         if rules.network_fees is None:
             self.link(BUY, SELL, rules.network_fee)
 

@@ -142,5 +142,4 @@ LINED: Final = 3
 HEAD: Final = 0
 TAIL: Final = 1
 LEVEL_KEY: Final = 2
-LEVEL_POOL: Final = 3
 LEVEL_WIDTH: Final = 4

@@ -77,8 +77,10 @@ def load(numbers: list[int]) -> Standing:
     standing = Standing()
     queues = standing.queues
     standing.now, standing.last, standing.phase = numbers[1], numbers[2], numbers[3]
-    queues.buys = [Pool(place + 1) for place in range(numbers[4])]
-    queues.sells = [Pool(-place - 1) for place in range(numbers[5])]
+    queues.set_pools(
+        [Pool(place + 1, queues.bought) for place in range(numbers[4])],
+        [Pool(-place - 1, queues.sold) for place in range(numbers[5])],
+    )
     at = 6
     for pool in queues.buys:
         count = numbers[at]

@@ -25,7 +25,6 @@ from wattbay.core.market.codes import (
     LATER,
     LEVEL,
     LEVEL_KEY,
-    LEVEL_POOL,
     LEVEL_WIDTH,
     NUMBER,
     OPEN,
@@ -60,12 +59,21 @@ NOBODY_THERE: Final = -(2**63) + 2**54
 """The best key of a pool in which nobody rests: it crosses with none."""
 
 
+class Sum:
+    """What is open on a side, in all its pools."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.open: Int = 0
+
+
 class Pool:
     """What rests on one side for the same others to meet."""
 
-    def __init__(self, number: Int) -> None:
+    def __init__(self, number: Int, sums: Sum) -> None:
         """Begin empty, meeting nobody."""
         self.number: Int = number
+        self.sums = sums
         self.side: Int = 1 if number > 0 else -1
         self.keys: Column = column_of([])
         """Of the levels that hold orders, the best last."""
@@ -75,8 +83,9 @@ class Pool:
         """Network fee to each pool that it meets."""
         self.others: Column = column_of([])
         """Those pools."""
-        self.is_plain: bool = False
-        """Whether there is just one."""
+        self.sole: Pool | None = None
+        """The one that it meets, where it is just one."""
+        self.sole_fee: Int = 0
         self.best: Int = NOBODY_THERE
         """The best key, and its level."""
         self.best_level: Int = 0
@@ -86,20 +95,26 @@ class Queues:
     """All orders of a book that live, and the queues of those that rest."""
 
     def __init__(self) -> None:
-        """Begin empty, without pools."""
+        """Begin empty, with a pool on each side."""
         self.orders: Column = column_of([0] * ORDER_WIDTH)
         self.extras: Column = column_of([0] * EXTRA_WIDTH)
         self.levels: Column = column_of([0] * LEVEL_WIDTH)
         self.where: Index = new_index()
         """Rows of orders by number."""
+        self.highest: Int = 0
+        """No order has lived with a number above this."""
         self.free_order: Int = 0
         self.free_level: Int = 0
         """Rows that are free again, each naming the next in its first field."""
         self.arrivals: Int = 0
-        self.buys: list[Pool] = []
-        self.sells: list[Pool] = []
-        self.open_sums: Column = column_of([0, 0, 0])
-        """What is open: of sell orders at 0, of buy orders at 2."""
+        self.bought = Sum()
+        self.sold = Sum()
+        """What is open on each side."""
+        self.buy = Pool(1, self.bought)
+        self.sell = Pool(-1, self.sold)
+        """The first pool of each side, which each book has."""
+        self.buys: list[Pool] = [self.buy]
+        self.sells: list[Pool] = [self.sell]
         self.partnered: Int = 0
         """How many orders name a partner."""
 
@@ -110,12 +125,25 @@ class Queues:
         ensure(len(self.buys) + len(self.sells) < POOLS_MAX, "a book has 4,096 pools at most")
         pools = self.buys if side > 0 else self.sells
         number: Int = side * (len(pools) + 1)
-        pools.append(Pool(number))
+        pools.append(Pool(number, self.bought if side > 0 else self.sold))
         return number
+
+    def set_pools(self, buys: list[Pool], sells: list[Pool]) -> None:
+        """Have other pools."""
+        self.buys, self.sells = buys, sells
+        self.buy, self.sell = buys[0], sells[0]
 
     def pool(self, number: Int) -> Pool:
         """Return a pool by number."""
+        if number == 1:
+            return self.buy
+        if number == -1:
+            return self.sell
         return self.buys[number - 1] if number > 0 else self.sells[-number - 1]
+
+    def sums(self, pool: Int) -> Sum:
+        """Return what is open on the side of a pool."""
+        return self.bought if pool > 0 else self.sold
 
     def has_pool(self, number: Int) -> bool:
         """Tell whether a pool was made."""
@@ -133,10 +161,14 @@ class Queues:
             pool.others = grown(pool.others, count + 1)
             pool.fees[count] = fee
             pool.others[count] = other
-            pool.is_plain = count == 0
+            pool.sole = self.pool(other) if count == 0 else None
+            pool.sole_fee = fee
 
     def crosses(self, pool: Pool, key: Int) -> bool:
         """Tell whether an order of a pool with a key crosses with anybody's."""
+        sole = pool.sole
+        if sole is not None:
+            return key + sole.best >= pool.sole_fee
         others, fees = pool.others, pool.fees
         link: Int = len(others) - 1
         while link >= 0 and key + self.pool(others[link]).best < fees[link]:
@@ -145,24 +177,59 @@ class Queues:
 
     # --- orders ------------------------------------------------------------------------------
 
-    def rest(self, number: Int, party: Int, pool: Pool, key: Int, left: Int) -> None:
-        """Let an order live that says nothing besides, and rest."""
-        order = self.add(number, party, pool.number, key, 0)
-        orders = self.orders
+    def rest(self, number: Int, party: Int, pool: Pool, key: Int, left: Int) -> Int:
+        """Let an order live that says nothing besides, and rest; return its row."""
+        level = pool.levels.get(key, 0)
+        if not level:
+            level = self._add_level(pool, key)
+        order = self.free_order
+        if not order:
+            order = self._more_orders()
+        orders, levels = self.orders, self.levels
+        self.free_order = orders[order]
+        arrival = self.arrivals + 1
+        # One for its birth, one for its place in the queue.
+        self.arrivals = arrival + 1
+        last = levels[level + TAIL]
+        levels[level + TAIL] = order
+        if last:
+            orders[last + LATER] = order
+        else:
+            levels[level + HEAD] = order
+        orders[order + NUMBER] = number
+        orders[order + PARTY] = party
+        orders[order + POOL] = pool.number
+        orders[order + KEY] = key
         orders[order + OPEN] = left
+        orders[order + SHOWN] = left
+        orders[order + LATER] = 0
+        orders[order + EARLIER] = last
+        orders[order + LEVEL] = level
         orders[order + TOTAL] = left
-        self.open_sums[2 if pool.side > 0 else 0] += left
-        self.push(order)
+        orders[order + ARRIVAL] = arrival + 1
+        orders[order + BORN] = arrival
+        orders[order + PEAK] = 0
+        orders[order + FLAGS] = 0
+        orders[order + PARTNER] = 0
+        orders[order + STATE] = 0
+        pool.sums.open += left
+        self.where[number] = order
+        self.highest = max(self.highest, number)
+        return order
+
+    def _more_orders(self) -> Int:
+        """Return a row for an order at the end of all."""
+        order: Int = len(self.orders)
+        self.orders = grown(self.orders, order + ORDER_WIDTH)
+        self.extras = grown(self.extras, (order + ORDER_WIDTH) >> ORDER_SHIFT)
+        return order
 
     def add(self, number: Int, party: Int, pool: Int, key: Int, flags: Int) -> Int:
         """Make the row of an order that begins to live, in no queue and with nothing open."""
         order = self.free_order
-        if order:
-            self.free_order = self.orders[order]
-        else:
-            order = len(self.orders)
-            self.orders = grown(self.orders, order + ORDER_WIDTH)
-            self.extras = grown(self.extras, (order + ORDER_WIDTH) >> ORDER_SHIFT)
+        if not order:
+            order = self._more_orders()
+        self.free_order = self.orders[order]
         orders = self.orders
         self.arrivals += 1
         orders[order + NUMBER] = number
@@ -180,16 +247,18 @@ class Queues:
         orders[order + PARTNER] = 0
         orders[order + STATE] = 0
         self.where[number] = order
+        self.highest = max(self.highest, number)
         return order
 
     def remove(self, order: Int) -> None:
         """Let an order end."""
         orders = self.orders
+        pool = self.pool(orders[order + POOL])
         if orders[order + LEVEL]:
-            self.unlink(order)
+            self._unlink(order, pool)
         if orders[order + PARTNER]:
             self.partnered -= 1
-        self._count(order, -orders[order + OPEN])
+        pool.sums.open -= orders[order + OPEN]
         del self.where[orders[order + NUMBER]]
         orders[order + BORN] = 0
         orders[order] = self.free_order
@@ -198,14 +267,8 @@ class Queues:
     def set_open(self, order: Int, quantity: Int) -> None:
         """Let so much be open."""
         orders = self.orders
-        self._count(order, quantity - orders[order + OPEN])
+        self.pool(orders[order + POOL]).sums.open += quantity - orders[order + OPEN]
         orders[order + OPEN] = quantity
-
-    def _count(self, order: Int, change: Int) -> None:
-        """Keep the sum of what is open on a side."""
-        sums = self.open_sums
-        side: Int = 2 if self.orders[order + POOL] > 0 else 0
-        sums[side] += change
 
     def arrive(self, order: Int) -> None:
         """Put an order behind all others in time."""
@@ -249,7 +312,6 @@ class Queues:
         levels[level + HEAD] = 0
         levels[level + TAIL] = 0
         levels[level + LEVEL_KEY] = key
-        levels[level + LEVEL_POOL] = pool.number
         pool.levels[key] = level
         pool.keys = inserted(pool.keys, key)
         if key > pool.best:
@@ -259,6 +321,10 @@ class Queues:
 
     def unlink(self, order: Int) -> None:
         """Take an order out of its queue."""
+        self._unlink(order, self.pool(self.orders[order + POOL]))
+
+    def _unlink(self, order: Int, pool: Pool) -> None:
+        """Take an order of a pool out of its queue."""
         orders, levels = self.orders, self.levels
         level = orders[order + LEVEL]
         earlier = orders[order + EARLIER]
@@ -272,15 +338,18 @@ class Queues:
             orders[later + EARLIER] = earlier
         else:
             levels[level + TAIL] = earlier
-        if not levels[level + HEAD]:
-            pool = self.pool(levels[level + LEVEL_POOL])
-            key = levels[level + LEVEL_KEY]
-            del pool.levels[key]
-            pool.keys = removed(pool.keys, key)
-            if key == pool.best:
-                self._find_best(pool)
-            levels[level] = self.free_level
-            self.free_level = level
+            if not earlier:
+                self._remove_level(level, pool)
+
+    def _remove_level(self, level: Int, pool: Pool) -> None:
+        """Take an empty level out of a pool."""
+        key = self.levels[level + LEVEL_KEY]
+        del pool.levels[key]
+        pool.keys = removed(pool.keys, key)
+        if key == pool.best:
+            self._find_best(pool)
+        self.levels[level] = self.free_level
+        self.free_level = level
 
     def _find_best(self, pool: Pool) -> None:
         """Note which level is the best now."""
@@ -332,24 +401,30 @@ class Queues:
         other.extras = copied(self.extras)
         other.levels = copied(self.levels)
         other.where = copied_index(self.where)
+        other.highest = self.highest
         other.free_order = self.free_order
         other.free_level = self.free_level
         other.arrivals = self.arrivals
-        other.open_sums = copied(self.open_sums)
+        other.bought.open = self.bought.open
+        other.sold.open = self.sold.open
         other.partnered = self.partnered
-        other.buys = [_copied(pool) for pool in self.buys]
-        other.sells = [_copied(pool) for pool in self.sells]
+        other.set_pools(
+            [_copied(pool, other.bought) for pool in self.buys],
+            [_copied(pool, other.sold) for pool in self.sells],
+        )
+        for pool in (*other.buys, *other.sells):
+            if len(pool.others) == 1:
+                pool.sole, pool.sole_fee = other.pool(pool.others[0]), pool.fees[0]
         return other
 
 
-def _copied(pool: Pool) -> Pool:
+def _copied(pool: Pool, sums: Sum) -> Pool:
     """Return a pool of its own that holds the same."""
-    other = Pool(pool.number)
+    other = Pool(pool.number, sums)
     other.keys = copied(pool.keys)
     other.levels = copied_index(pool.levels)
     other.fees = copied(pool.fees)
     other.others = copied(pool.others)
-    other.is_plain = pool.is_plain
     other.best = pool.best
     other.best_level = pool.best_level
     return other

@@ -196,8 +196,7 @@ class Plan:
         limit, quantity, flags = steps[at + 4], steps[at + 5], steps[at + 7]
         if quantity <= 0 or quantity > VALUE_MAX:
             return BAD_QUANTITY
-        side: Int = 2 if steps[at + 3] > 0 else 0
-        if self.standing.queues.open_sums[side] + quantity > OPEN_MAX:
+        if self.standing.queues.sums(steps[at + 3]).open + quantity > OPEN_MAX:
             return BAD_QUANTITY
         if flags & HAS_TERMS:
             least, peak = steps[at + 10], steps[at + 11]
@@ -305,8 +304,7 @@ class Plan:
         """Tell whether so much open of an order is more than a side can bear."""
         queues = self.standing.queues
         orders = queues.orders
-        side: Int = 2 if orders[order + POOL] > 0 else 0
-        return queues.open_sums[side] - orders[order + OPEN] + left > OPEN_MAX
+        return queues.sums(orders[order + POOL]).open - orders[order + OPEN] + left > OPEN_MAX
 
     def _refusal_to_amend(self, order: Int, limit: Int, quantity: Int) -> Int:
         """Return why a change is refused; 0 if it is not."""
