@@ -219,6 +219,25 @@ class TaxRate(Record, kw_only=True):
     ppm: int
 
 
+class EnergyTier(Record, kw_only=True):
+    """What energy from the supplier costs besides, beyond an amount bought in a local month."""
+
+    from_wh: int
+    nano_per_wh: int
+    """Added to the energy component, in place of what the tier below adds; may be negative."""
+
+
+class MonthlyCharges(Record, kw_only=True):
+    """What a tariff charges by the local month, on the statement."""
+
+    tiers: tuple[EnergyTier, ...] = ()
+    """By energy; below the first nothing is added."""
+    capacity_nano_per_w: int = 0
+    """Per W of the highest mean import of a delivery. [nano-currency per W]"""
+    minimum_nano: int = 0
+    """What a month's charges of supplier, network, levy and service come to at least."""
+
+
 class Tariff(Record, kw_only=True):
     """The components of a retail price, before tax. [nano-currency per Wh unless named]"""
 
@@ -234,6 +253,7 @@ class Tariff(Record, kw_only=True):
     standing_nano_per_day: int = 0
     tax: tuple[TaxRate, ...] = ()
     """By date, earliest first."""
+    monthly: MonthlyCharges | None = None
 
 
 class Product(Record, kw_only=True):
@@ -370,6 +390,15 @@ class StandingCharge(Record, kw_only=True):
     amount_nano: int
 
 
+class StatementCharge(Record, kw_only=True):
+    """A charge of the month, and whom it goes to."""
+
+    component: str
+    supplier: PartyId | None
+    """None: the network."""
+    amount_nano: int
+
+
 class Statement(Record, kw_only=True):
     """Receipts, charges and tax of a pod over a local month, rounded once."""
 
@@ -385,6 +414,8 @@ class Statement(Record, kw_only=True):
     """In payable units (cents, pence), rounded half to even. Negative: a credit note."""
     carried_nano: int
     """What rounding left on the account."""
+    charges: tuple[StatementCharge, ...] = ()
+    """Tiers by tariff and supplier, then capacity, then the minimum; each sums to its line."""
 
 
 class ArchivedTrade(Record, kw_only=True):

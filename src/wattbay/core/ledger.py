@@ -227,7 +227,7 @@ def _difference(receipt: Receipt, old: Receipt) -> list[int]:
 
 
 def _stated(registry: Registry, event: e.StatementIssued) -> list[Posting]:
-    """Charge what a statement adds to the receipts: standing charges and tax."""
+    """Charge what a statement adds to the receipts: standing and monthly charges, and tax."""
     statement = event.statement
     name = account(statement.pod, statement.party)
     currency = currency_of(registry)
@@ -236,6 +236,10 @@ def _stated(registry: Registry, event: e.StatementIssued) -> list[Posting]:
         for one in statement.standing
         if one.amount_nano
     ]
+    for charge in statement.charges:
+        payee = "network" if charge.supplier is None else supplier_account(charge.supplier)
+        if charge.amount_nano:
+            moves.append(_move(currency, None, name, payee, charge.amount_nano, charge.component))
     moves += [
         _move(currency, None, name, "tax", line.amount_nano, "tax")
         for line in statement.lines

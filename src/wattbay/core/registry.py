@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
+from wattbay.core import monthly
 from wattbay.core.events import Rejected
 from wattbay.core.facts import (
     Mechanism,
@@ -242,7 +243,8 @@ def define_tariff(registry: Registry, command: c.DefineTariff) -> list[e.Event]:
         return refuse(Reason.BAD_VALUE, "tax rates come by date")
     if any(not 0 <= step.ppm <= PPM for step in tariff.tax):
         return refuse(Reason.OUT_OF_RANGE, "a tax rate is 0 to 1,000,000 ppm")
-    return [e.TariffDefined(tariff=tariff)]
+    wrong = None if tariff.monthly is None else monthly.fault(tariff.monthly)
+    return refuse(Reason.BAD_VALUE, wrong) if wrong else [e.TariffDefined(tariff=tariff)]
 
 
 def define_profile(registry: Registry, command: c.DefineProfile) -> list[e.Event]:

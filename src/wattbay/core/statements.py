@@ -12,8 +12,16 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from wattbay.core import events as e
-from wattbay.core.facts import PodFacts, StandingCharge, Statement, StatementLine
+from wattbay.core.facts import (
+    MonthlyCharges,
+    PodFacts,
+    StandingCharge,
+    Statement,
+    StatementCharge,
+    StatementLine,
+)
 from wattbay.core.ledger import account
+from wattbay.core.monthly import Month, capacity_nano, note, tiers_nano
 from wattbay.core.registry import Registry, facts_at, tax_ppm
 from wattbay.ids import PartyId, PodId, TariffId
 from wattbay.periods import Instant
@@ -31,6 +39,7 @@ class Accrual(Struct):
     corrections: int = 0
     taxable: dict[int, int] = field(default_factory=dict)
     """By rate of tax. [ppm]"""
+    month: Month = field(default_factory=Month)
 
 
 class Statements(Struct):
@@ -68,7 +77,7 @@ def accrue(
     month = month_of(day)
     late = month <= statements.closed
     book = statements.corrections if late else statements.accruals.setdefault(month, {})
-    rates: dict[TariffId, int] = {}
+    rates: dict[TariffId, tuple[int, MonthlyCharges | None]] = {}
     for facts, event in zip(dated, events, strict=True):
         receipt, old = event.receipt, event.corrects
         name = f"{receipt.pod}/{receipt.party}"
@@ -76,14 +85,18 @@ def accrue(
         if accrual is None:
             accrual = book[name] = Accrual()
         tariff = facts.tariff
-        rate = rates.get(tariff)
-        if rate is None:
-            rate = rates[tariff] = tax_ppm(registry.tariffs[tariff], delivery)
+        known = rates.get(tariff)
+        if known is None:
+            flat = registry.tariffs[tariff]
+            known = rates[tariff] = tax_ppm(flat, delivery), flat.monthly
+        rate, monthly = known
         taxable = receipt.taxable_nano - (0 if old is None else old.taxable_nano)
         accrual.taxable[rate] = accrual.taxable.get(rate, 0) + taxable
         if late:
             accrual.corrections += receipt.total_nano - (0 if old is None else old.total_nano)
             continue
+        if monthly is not None:
+            note(accrual.month, (tariff, facts.supplier), monthly, receipt, old)
         components = accrual.components
         components[0] += receipt.trades_nano
         components[1] += receipt.pool_nano
@@ -119,6 +132,8 @@ class Standing(NamedTuple):
     """By rate of tax [ppm]. [nano-currency]"""
     by_supplier: dict[PartyId, int]
     """[nano-currency]"""
+    last: Instant
+    """Start of the last local day that the account had the pod."""
 
 
 def close_month(statements: Statements, registry: Registry, month: str) -> list[e.Event]:
@@ -146,8 +161,8 @@ def _standing(statements: Statements, registry: Registry, month: str) -> dict[st
             tariff = registry.tariffs[facts.tariff]
             rate, price = tax_ppm(tariff, start), tariff.standing_nano_per_day
             name = account(pod, facts.party)
-            known = found.get(name, Standing(facts, {}, {}))
-            found[name] = known._replace(facts=facts)
+            known = found.get(name, Standing(facts, {}, {}, start))
+            found[name] = known._replace(facts=facts, last=start)
             known.by_ppm[rate] = known.by_ppm.get(rate, 0) + price
             supplier = facts.supplier
             known.by_supplier[supplier] = known.by_supplier.get(supplier, 0) + price
@@ -157,7 +172,7 @@ def _standing(statements: Statements, registry: Registry, month: str) -> dict[st
         owner, _, party = name.partition("/")
         for facts in registry.pods[PodId(owner)]:
             if facts.party == party:
-                found[name] = Standing(facts, {}, {})
+                found[name] = Standing(facts, {}, {}, facts.since)
     return found
 
 
@@ -169,19 +184,27 @@ def _statement(
     accrual: Accrual,
 ) -> Statement:
     """Write one statement."""
-    facts, charges, by_supplier = standing
+    facts, charges, by_supplier, _ = standing
     name = account(facts.pod, facts.party)
     late = statements.corrections.get(name, Accrual())
     taxable = dict(accrual.taxable)
     for more in (late.taxable, charges):
         for rate, amount in more.items():
             taxable[rate] = taxable.get(rate, 0) + amount
+    extra = _charges(registry, standing, accrual)
+    lines = dict.fromkeys((charge.component for charge in extra), 0)
+    for charge in extra:
+        lines[charge.component] += charge.amount_nano
+    if extra:
+        rate = tax_ppm(registry.tariffs[facts.tariff], standing.last)
+        taxable[rate] = taxable.get(rate, 0) + sum(lines.values())
     tax = sum(round_half_even(taxable[rate] * rate, PPM) for rate in sorted(taxable))
     amounts = [
         ("opening", statements.balances.get(name, 0)),
         *zip(COMPONENTS, accrual.components, strict=True),
         ("corrections", late.corrections),
         ("standing", sum(charges.values())),
+        *lines.items(),
         ("tax", tax),
         ("payments", -statements.payments.get(name, 0)),
     ]
@@ -203,7 +226,41 @@ def _statement(
         ),
         payable_minor=payable,
         carried_nano=closing - payable * minor,
+        charges=tuple(extra),
     )
+
+
+def _charges(registry: Registry, standing: Standing, accrual: Accrual) -> list[StatementCharge]:
+    """Return what a month's tiers, capacity and minimum come to.
+
+    Tiers count by tariff and supplier. Capacity and minimum are those of the tariff that the pod
+    had last; a minimum is due where the pod was there for a local day, and is not cut for fewer.
+    """
+    month = accrual.month
+    found = [
+        StatementCharge(
+            component="tiers",
+            supplier=contract.supplier,
+            amount_nano=tiers_nano(contract.tiers, contract.bought_wh),
+        )
+        for contract in month.contracts.values()
+    ]
+    monthly = registry.tariffs[standing.facts.tariff].monthly
+    if monthly is not None and monthly.capacity_nano_per_w:
+        amount = capacity_nano(month, monthly.capacity_nano_per_w, registry.isp_us)
+        found.append(StatementCharge(component="capacity", supplier=None, amount_nano=amount))
+    if monthly is not None and monthly.minimum_nano and standing.by_supplier:
+        trades_and_pool = 2
+        due = sum(accrual.components[trades_and_pool:]) + sum(standing.by_ppm.values())
+        due += sum(charge.amount_nano for charge in found)
+        found.append(
+            StatementCharge(
+                component="minimum",
+                supplier=standing.facts.supplier,
+                amount_nano=max(0, monthly.minimum_nano - due),
+            )
+        )
+    return found
 
 
 def issued(statements: Statements, statement: Statement) -> None:
