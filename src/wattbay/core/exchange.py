@@ -19,7 +19,7 @@ from wattbay.core import flow, funds, ledger, metering, meters, registry, statem
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, ReceiptIssued
-from wattbay.core.facts import Mechanism, Role, TradingPhase
+from wattbay.core.facts import Role, TradingPhase
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import (
@@ -35,8 +35,7 @@ from wattbay.core.market import (
     submitted,
     trading,
 )
-from wattbay.core.market.orders import Book, Market
-from wattbay.core.market.venue import open_venue
+from wattbay.core.market.orders import Market
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry
@@ -313,12 +312,13 @@ def _gate_closed(state: State, event: e.GateClosed) -> None:
 
 
 def _auction_cleared(state: State, event: e.AuctionCleared) -> None:
-    clears_at = state.market.books[event.product][event.delivery].clears_at
-    if clears_at is not None:
-        flow.cleared(state.agenda, event.product, event.delivery, clears_at)
+    book = state.market.books[event.product][event.delivery]
+    if book.clears_at is not None:
+        flow.cleared(state.agenda, event.product, event.delivery, book.clears_at)
     orders.cleared(state.market, state.ledger, event.product, event.delivery)
     standby.clear_at(state.market.standby, event.product, event.delivery, event.price)
-    network.drop_passed(state.registry, state.market, event.product, event.delivery)
+    gate = book.gate_of(event.delivery)
+    network.drop_passed(state.registry, state.market, event.product, gate)
 
 
 def _period_settled(state: State, event: e.PeriodSettled) -> None:
@@ -437,15 +437,9 @@ def _deliveries_listed(state: State, event: e.DeliveriesListed) -> None:
     """Open books and deliveries of a day."""
     isp = state.registry.isp_us
     new = dl.listed(state.deliveries, event, isp)
-    books = state.market.books[event.product]
-    product = state.registry.products[event.product]
-    has_books = product.mechanism is not Mechanism.COMMUNITY
-    is_continuous = product.mechanism is Mechanism.CONTINUOUS
+    session.open_books(state.market, state.registry.products[event.product], event, isp)
     for i in range(event.count):
-        start = Instant(event.start + i * isp)
-        if has_books:
-            books[start] = Book(venue=open_venue(product) if is_continuous else None)
-        state.metering.seats[start] = (i, event.count)
+        state.metering.seats[Instant(event.start + i * isp)] = (i, event.count)
     days = state.statements.days.setdefault(statements.month_of(event.day), {})
     days[event.day] = min(event.start, days.get(event.day, event.start))
     standby.list_day(state.market.standby, event.day, event.start)

@@ -47,6 +47,7 @@ from wattbay.core.facts import Mechanism
 from wattbay.core.market import folding, release, session, standby, trading
 from wattbay.core.market.orders import Market
 from wattbay.core.market.product import gate_closes
+from wattbay.core.products import BLOCK
 from wattbay.core.registry import Registry
 from wattbay.errors import ensure
 from wattbay.ids import ProductId, RunName
@@ -130,7 +131,8 @@ def schedule(
             gates = 0 if product.mechanism is Mechanism.COMMUNITY else event.count
             for i in range(gates):
                 start = Instant(event.start + i * registry.isp_us)
-                heappush(dues, (gate_closes(product, start), CLOSE_GATE, start, event.product))
+                gate = event.start if product.rule == BLOCK else start
+                heappush(dues, (gate_closes(product, gate), CLOSE_GATE, start, event.product))
                 if product.opening_before_us is not None:
                     opens_at = Instant(start - product.opening_before_us)
                     heappush(dues, (opens_at, OPEN_TRADING, start, event.product))

@@ -5,15 +5,19 @@ from __future__ import annotations
 from wattbay.core.facts import Mechanism, Product
 from wattbay.ids import is_id
 
+BLOCK = "block"
+"""The rule of a product with blocks, whichever solver finds the result."""
 FEES_MAX = 10_000
 """Of a matrix of network fees: one for each pair of a hundred zones."""
 
 
 def trading_fault(product: Product) -> str | None:
-    """Return what is wrong with a product's rules of continuous trading; None if nothing is."""
+    """Return what is wrong with how a product is traded; None if nothing is."""
     most = product.position_max_wh
     if most is not None and most <= 0:
         return "position_max_wh is positive"
+    if product.rule == BLOCK and (most is not None or product.network_fee):
+        return "a product with blocks has no position_max_wh and no network_fee"
     if product.mechanism is not Mechanism.CONTINUOUS:
         if (product.self_trade, product.opening_before_us) != (None, None) or product.network_fees:
             return "self_trade, an opening and network_fees are of continuous trading alone"

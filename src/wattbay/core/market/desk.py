@@ -11,7 +11,7 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, Product, Role
 from wattbay.core.ledger import Ledger
-from wattbay.core.market import offers, orders, trading
+from wattbay.core.market import daily, offers, orders, trading
 from wattbay.core.market.orders import Change, Entrant, Market, Order
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, has_role, refuse, tariff_at
@@ -50,8 +50,10 @@ def place(
     if stands_by:
         return orders.stand(market, found, stands_by=True)
     match found.product.mechanism:
-        case Mechanism.CALL_AUCTION | Mechanism.SUBMITTED:
+        case Mechanism.CALL_AUCTION:
             return orders.stand(market, found)
+        case Mechanism.SUBMITTED:
+            return daily.stand(registry, market, found)
         case Mechanism.CONTINUOUS:
             return trading.place(registry, market, found)
         case _:
@@ -101,8 +103,10 @@ def amend(
             return refuse(Reason.BAD_CONDITION, "an order keeps its kind: with a limit, or without")
         return orders.amend(found)
     match found.product.mechanism:
-        case Mechanism.CALL_AUCTION | Mechanism.SUBMITTED:
+        case Mechanism.CALL_AUCTION:
             return orders.amend(found)
+        case Mechanism.SUBMITTED:
+            return daily.amend(found)
         case Mechanism.CONTINUOUS:
             return trading.amend(registry, market, found)
         case _:
@@ -117,7 +121,7 @@ def cancel(
     if found is None or found[2].orders[command.order].pod != command.pod:
         return refuse(Reason.UNKNOWN_ORDER, f"order {command.order}")
     name, delivery, book = found
-    fault = orders.gate_fault(registry.products[name], delivery, at)
+    fault = orders.gate_fault(registry.products[name], book.gate_of(delivery), at)
     if fault is not None:
         return fault
     return [_cancelled(registry.products[name], delivery, book.orders[command.order])]
@@ -134,6 +138,8 @@ def curtail(registry: Registry, market: Market, command: c.CurtailOrder) -> list
     order = book.orders[command.order]
     if not 0 <= command.quantity_wh < order.quantity_wh:
         return refuse(Reason.BAD_QUANTITY, f"0 to {order.quantity_wh - 1} Wh")
+    if daily.block_of(order.terms) is not None and command.quantity_wh:
+        return refuse(Reason.BAD_QUANTITY, "a block stands as it is, or goes: 0 Wh")
     product = registry.products[name]
     if command.quantity_wh % product.energy_tick:
         return refuse(Reason.OFF_TICK, f"quantities are multiples of {product.energy_tick} Wh")
@@ -168,7 +174,7 @@ def cancel_all(
         book = books.get(delivery)
         if book is None:
             return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery waits for its gate")
-        fault = orders.gate_fault(product, delivery, at)
+        fault = orders.gate_fault(product, book.gate_of(delivery), at)
         if fault is not None and command.delivery is not None:
             return fault
         stake = book.stakes.get(command.pod)

@@ -55,6 +55,8 @@ def fault_of(product: Product, command: c.PlaceOrder) -> Fault | None:
     if foreign:
         market = product.mechanism.value
         return Reason.BAD_CONDITION, f"{', '.join(foreign)}: no order says so in a {market} market"
+    if terms.block is not None and len(said) > 1:
+        return Reason.BAD_CONDITION, "a block says nothing else"
     if product.mechanism is not Mechanism.CONTINUOUS:
         if terms.time_in_force in _AT_ONCE:
             return Reason.BAD_CONDITION, "nothing trades at once here: GTC, GTD or DAY"

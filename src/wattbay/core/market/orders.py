@@ -83,6 +83,12 @@ class Book(Struct):
     """What sellers got for it."""
     venue: Venue | None = None
     """Of a product that is traded continuously."""
+    first: Instant | None = None
+    """Of an auction with blocks: the first delivery of its day, before which all gates close."""
+
+    def gate_of(self, delivery: Instant) -> Instant:
+        """Return the delivery before which the gate of this one closes."""
+        return delivery if self.first is None else self.first
 
 
 class Market(Struct, omit_defaults=True):
@@ -127,7 +133,7 @@ def check(
     book = market.books[command.product].get(command.delivery)
     if book is None:
         return _no_book(registry, product, command.delivery, at)
-    fault = gate_fault(product, command.delivery, at)
+    fault = gate_fault(product, book.gate_of(command.delivery), at)
     if fault is not None:
         return fault
     pod = command.pod
@@ -292,7 +298,7 @@ def check_change(
         return refuse(Reason.UNKNOWN_ORDER, f"order {command.order}")
     name, delivery, book = found
     product = registry.products[name]
-    fault = gate_fault(product, delivery, at) or size_fault(
+    fault = gate_fault(product, book.gate_of(delivery), at) or size_fault(
         product, command.quantity_wh, command.limit
     )
     if fault is not None:

@@ -10,12 +10,27 @@ from wattbay.core.facts import Mechanism, Product
 from wattbay.core.market import release, submitted
 from wattbay.core.market.auction import Clearing
 from wattbay.core.market.network import clear_within
-from wattbay.core.market.orders import Market, Order, short_price
+from wattbay.core.market.orders import Book, Market, Order, short_price
 from wattbay.core.market.product import check_ends, gate_closes
+from wattbay.core.market.venue import open_venue
+from wattbay.core.products import BLOCK
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, refuse, tariff_at
 from wattbay.ids import TradeId
 from wattbay.periods import Instant
+
+
+def open_books(market: Market, product: Product, event: e.DeliveriesListed, isp_us: int) -> None:
+    """Open the books of a day; what is allocated after the fact has none."""
+    if product.mechanism is Mechanism.COMMUNITY:
+        return
+    books = market.books[event.product]
+    is_continuous = product.mechanism is Mechanism.CONTINUOUS
+    for i in range(event.count):
+        books[Instant(event.start + i * isp_us)] = Book(
+            venue=open_venue(product) if is_continuous else None,
+            first=event.start if product.rule == BLOCK else None,
+        )
 
 
 def close_gate(
@@ -28,13 +43,14 @@ def close_gate(
     book = market.books[command.product].get(command.delivery)
     if book is None:
         return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is open")
-    if at < gate_closes(product, command.delivery) or book.clears_at is not None:
+    gate = book.gate_of(command.delivery)
+    if at < gate_closes(product, gate) or book.clears_at is not None:
         return refuse(Reason.NOT_DUE, "gates close by the clock")
     has_auction = product.mechanism in {Mechanism.CALL_AUCTION, Mechanism.SUBMITTED}
     checked = has_auction and product.network_check_us > 0 and registry.grid_operators > 0
-    clears_at = check_ends(product, command.delivery) if checked else None
+    clears_at = check_ends(product, gate) if checked else None
     if product.mechanism is Mechanism.SUBMITTED:
-        after = gate_closes(product, command.delivery) if clears_at is None else clears_at
+        after = gate_closes(product, gate) if clears_at is None else clears_at
         clears_at = Instant(after + product.clearing_us)
     return [e.GateClosed(product=command.product, delivery=command.delivery, clears_at=clears_at)]
 
@@ -50,7 +66,7 @@ def clear_auction(
         return refuse(Reason.NOT_DUE, "the auction follows the network check")
     product = registry.products[command.product]
     if product.mechanism is Mechanism.SUBMITTED:
-        return submitted.expire(market, product, command.delivery)
+        return submitted.expire(registry, market, product, command.delivery)
     return clear_book(registry, market, product, command.delivery)
 
 

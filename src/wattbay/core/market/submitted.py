@@ -9,20 +9,32 @@ rule was followed is not verified: with what the journal holds, anybody can clea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.commands import SubmittedTrade
 from wattbay.core.facts import Mechanism, Product, Role, Side
+from wattbay.core.market import daily
 from wattbay.core.market.auction import Orders, Rules, clear
+from wattbay.core.market.daily import Part, Parts, worst_price
 from wattbay.core.market.network import breach
-from wattbay.core.market.orders import Book, Market, Order, short_price
-from wattbay.core.market.orders import worst_price as own_price
+from wattbay.core.market.orders import Market, short_price
+from wattbay.core.products import BLOCK
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, has_role, refuse, tariff_at
 from wattbay.ids import OrderId, TradeId
 from wattbay.periods import Instant
+
+
+class Auction(NamedTuple):
+    """What waits for a result."""
+
+    product: Product
+    deliveries: Sequence[Instant]
+    """One, or with blocks all of a day."""
+    parts: Mapping[Instant, Parts]
 
 
 def submit(
@@ -37,23 +49,26 @@ def submit(
     if product.mechanism is not Mechanism.SUBMITTED:
         return refuse(Reason.NOT_ALLOWED, f"{product.product} is not cleared by submitted results")
     book = market.books[product.product].get(command.delivery)
-    if book is None:
-        return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery waits for a result")
+    if book is None or book.first not in (None, command.delivery):
+        return refuse(Reason.UNKNOWN_DELIVERY, "no auction that waits for a result begins with it")
     if book.clears_at is None:
         return refuse(Reason.NOT_DUE, "a result follows gate closure")
     if at < book.clears_at - product.clearing_us:
         return refuse(Reason.NOT_DUE, "a result follows the network check")
     if at >= book.clears_at:
         return refuse(Reason.GATE_CLOSED, "the time for a result is over")
-    fault = _verify(registry, market, product, book, command)
+    auction = _auction(registry, market, product, command.delivery)
+    fault = _verify(registry, market, auction, command)
     if fault is not None:
         return refuse(Reason.NOT_VERIFIED, fault)
-    return _accept(registry, market, product, book, command)
+    return _accept(registry, market, auction, command)
 
 
-def expire(market: Market, product: Product, delivery: Instant) -> list[e.Event]:
+def expire(
+    registry: Registry, market: Market, product: Product, delivery: Instant
+) -> list[e.Event]:
     """Let all orders of a delivery expire: no valid result came in time."""
-    orders = standing(market.books[product.product][delivery])
+    parts = daily.parts_of(market, product, [delivery], registry.isp_us, alone=True)
     return [
         e.AuctionCleared(
             product=product.product,
@@ -61,22 +76,9 @@ def expire(market: Market, product: Product, delivery: Instant) -> list[e.Event]
             price=None,
             volume_wh=0,
             surplus_nano=0,
-            surplus_maximum_nano=_surplus_maximum(product, orders.values()),
+            surplus_maximum_nano=_surplus_maximum(product, parts[delivery].values()),
         )
     ]
-
-
-def standing(book: Book) -> dict[OrderId, Order]:
-    """Return the orders that may trade, by place in time: none that waits for anything."""
-    return {name: order for name, order in book.orders.items() if not order.stands_by}
-
-
-def worst_price(product: Product, order: Order) -> int:
-    """Return the worst price that an order accepts; that of the product, where it names none."""
-    named = own_price(order.limit, order.terms)
-    if named is not None:
-        return named
-    return product.price_max if order.side is Side.BUY else product.price_min
 
 
 def mean_price(trades: Iterable[SubmittedTrade]) -> int | None:
@@ -89,77 +91,118 @@ def mean_price(trades: Iterable[SubmittedTrade]) -> int | None:
     return earned // volume  # divides: a mean, down
 
 
+def _auction(registry: Registry, market: Market, product: Product, first: Instant) -> Auction:
+    """Return what waits for a result from a delivery on."""
+    deliveries = daily.span(market, product, first, registry.isp_us)
+    parts = daily.parts_of(market, product, deliveries, registry.isp_us)
+    return Auction(product, deliveries, parts)
+
+
 # --- what is verified ------------------------------------------------------------------------
 
 
 def _verify(
-    registry: Registry, market: Market, product: Product, book: Book, command: c.SubmitClearing
+    registry: Registry, market: Market, auction: Auction, command: c.SubmitClearing
 ) -> str | None:
     """Return the first fault of a result; None where there is none."""
-    orders = standing(book)
+    product, deliveries, parts = auction
     if command.rule != product.rule:
         return f"rule {command.rule!r}; {product.product} is cleared by {product.rule!r}"
-    if len(command.prices) != 1:
-        return f"{len(command.prices)} prices for one delivery"
-    if len(command.trades) > len(orders):
-        return f"{len(command.trades)} trades; {len(orders)} orders need no more"
-    filled: dict[OrderId, int] = {}
+    if len(command.prices) != len(deliveries):
+        return f"{len(command.prices)} prices for {len(deliveries)} deliveries"
+    most = sum(map(len, parts.values()))
+    if len(command.trades) > most:
+        return f"{len(command.trades)} trades; {most} orders need no more"
+    filled: dict[tuple[Instant, OrderId], int] = {}
     for number, trade in enumerate(command.trades, 1):
-        if trade.delivery != command.delivery:
+        if trade.delivery not in parts:
             return f"trade {number}: another delivery"
-        fault = _trade_fault(product, orders, trade)
+        fault = _trade_fault(product, parts[trade.delivery], trade)
         if fault is not None:
             return f"trade {number}: {fault}"
         for order in (trade.buy_order, trade.sell_order):
-            filled[order] = filled.get(order, 0) + trade.quantity_wh
-    for name, quantity in filled.items():
-        if quantity > orders[name].quantity_wh:
-            return f"order {name}: {quantity} Wh; it is for {orders[name].quantity_wh} Wh"
-    price = mean_price(command.trades)
-    if command.prices[0] != price:
-        return f"price {command.prices[0]}; its trades come to {price}"
-    surplus = _surplus(product, orders, command.trades)
+            key = trade.delivery, order
+            filled[key] = filled.get(key, 0) + trade.quantity_wh
+    for (delivery, name), energy in filled.items():
+        if energy > parts[delivery][name].quantity_wh:
+            return f"order {name}: {energy} Wh; it is for {parts[delivery][name].quantity_wh} Wh"
+    surplus = sum(_surplus(product, parts[one.delivery], [one]) for one in command.trades)
     if command.bound_nano is not None and command.bound_nano < surplus:
         return f"a bound of {command.bound_nano} nano; the result itself reaches {surplus}"
-    fills = [filled.get(name, 0) for name in orders]
-    return breach(registry, market, list(orders.values()), fills, command.delivery)
+    fault = _price_fault(registry, auction, command, filled)
+    if fault is not None:
+        return fault
+    for delivery in deliveries:
+        standing = [part.order for part in parts[delivery].values()]
+        fills = [filled.get((delivery, name), 0) for name in parts[delivery]]
+        breached = breach(registry, market, standing, fills, delivery)
+        if breached is not None:
+            return breached
+    return None
 
 
-def _trade_fault(
-    product: Product, orders: dict[OrderId, Order], trade: SubmittedTrade
-) -> str | None:
+def _trade_fault(product: Product, parts: Parts, trade: SubmittedTrade) -> str | None:
     """Return what is wrong with one trade by itself; None where nothing is."""
     if trade.quantity_wh <= 0:
         return f"{trade.quantity_wh} Wh"
     for name, side in ((trade.buy_order, Side.BUY), (trade.sell_order, Side.SELL)):
-        order = orders.get(name)
-        if order is None:
+        part = parts.get(name)
+        if part is None:
             return f"order {name} does not stand for this delivery"
-        if order.side is not side:
+        if part.order.side is not side:
             return f"order {name} is no {side.value} order"
     if trade.buy_price % product.price_tick or trade.sell_price % product.price_tick:
         return f"prices are multiples of {product.price_tick} nano per Wh"
-    most = worst_price(product, orders[trade.buy_order])
-    if trade.buy_price > most:
-        return f"order {trade.buy_order} would pay {trade.buy_price}; {most} is its limit"
-    least = worst_price(product, orders[trade.sell_order])
-    if trade.sell_price < least:
-        return f"order {trade.sell_order} would get {trade.sell_price}; {least} is its limit"
     if trade.buy_price < trade.sell_price + product.network_fee:
         return f"the buyer pays {trade.buy_price}: less than seller and network are owed"
+    buy, sell = parts[trade.buy_order].order, parts[trade.sell_order].order
+    most, least = worst_price(product, buy), worst_price(product, sell)
+    # A block may lose in one delivery what it gains in another.
+    if trade.buy_price > most and daily.block_of(buy.terms) is None:
+        return f"order {trade.buy_order} would pay {trade.buy_price}; {most} is its limit"
+    if trade.sell_price < least and daily.block_of(sell.terms) is None:
+        return f"order {trade.sell_order} would get {trade.sell_price}; {least} is its limit"
     return None
 
 
-def _surplus(
-    product: Product, orders: dict[OrderId, Order], trades: Sequence[SubmittedTrade]
-) -> int:
+def _price_fault(
+    registry: Registry,
+    auction: Auction,
+    command: c.SubmitClearing,
+    filled: Mapping[tuple[Instant, OrderId], int],
+) -> str | None:
+    """Return what is wrong with the prices; with blocks, with whatever their rules ask for."""
+    product, deliveries, parts = auction
+    if product.rule != BLOCK:
+        price = mean_price(command.trades)
+        if command.prices[0] != price:
+            return f"price {command.prices[0]}; its trades come to {price}"
+        return None
+    prices = [price for price in command.prices if price is not None]
+    if len(prices) < len(deliveries):
+        return "with blocks each delivery has a price"
+    by_delivery = dict(zip(deliveries, prices, strict=True))
+    for number, trade in enumerate(command.trades, 1):
+        if not trade.buy_price == trade.sell_price == by_delivery[trade.delivery]:
+            return f"trade {number}: another price than that of its delivery"
+    welfare = 0
+    for trade in command.trades:
+        both = parts[trade.delivery]
+        most = worst_price(product, both[trade.buy_order].order)
+        welfare += trade.quantity_wh * (most - worst_price(product, both[trade.sell_order].order))
+    result = daily.Result(prices, filled, welfare)
+    return daily.fault_of(registry, product, deliveries, parts, result)
+
+
+def _surplus(product: Product, parts: Parts, trades: Iterable[SubmittedTrade]) -> int:
     """Return by how much trades are better than limits, and what the market keeps. [nano]
 
     An order without a limit gains nothing, as in the core's own auction.
     """
     total = 0
     for trade in trades:
-        most, least = orders[trade.buy_order].limit, orders[trade.sell_order].limit
+        most = parts[trade.buy_order].order.limit
+        least = parts[trade.sell_order].order.limit
         gained = trade.buy_price - trade.sell_price - product.network_fee
         gained += 0 if most is None else most - trade.buy_price
         gained += 0 if least is None else trade.sell_price - least
@@ -167,13 +210,13 @@ def _surplus(
     return total
 
 
-def _surplus_maximum(product: Product, orders: Iterable[Order]) -> int:
+def _surplus_maximum(product: Product, parts: Iterable[Part]) -> int:
     """Return the largest surplus of any rule, orders without a limit at the auction's price."""
-    sides: tuple[list[Order], list[Order]] = ([], [])
-    for order in orders:
-        sides[order.side is Side.SELL].append(order)
+    sides: tuple[list[Part], list[Part]] = ([], [])
+    for part in parts:
+        sides[part.order.side is Side.SELL].append(part)
     buys, sells = (
-        Orders([order.limit for order in side], [order.quantity_wh for order in side])
+        Orders([part.order.limit for part in side], [part.quantity_wh for part in side])
         for side in sides
     )
     rules = Rules(
@@ -188,36 +231,48 @@ def _surplus_maximum(product: Product, orders: Iterable[Order]) -> int:
 
 
 def _accept(
-    registry: Registry, market: Market, product: Product, book: Book, command: c.SubmitClearing
+    registry: Registry, market: Market, auction: Auction, command: c.SubmitClearing
 ) -> list[e.Event]:
     """Return the events of a result that was verified."""
-    orders = standing(book)
-    surplus = _surplus(product, orders, command.trades)
-    cleared = e.AuctionCleared(
-        product=product.product,
-        delivery=command.delivery,
-        price=command.prices[0],
-        volume_wh=sum(trade.quantity_wh for trade in command.trades),
-        surplus_nano=surplus,
-        # One that meets orders without a limit otherwise than the auction may come to more.
-        surplus_maximum_nano=max(surplus, _surplus_maximum(product, orders.values())),
-        rule=command.rule,
-        bound_nano=command.bound_nano,
-    )
-    return [cleared, *_traded(registry, market, product, orders, command.trades)]
+    product, deliveries, parts = auction
+    traded: dict[Instant, list[SubmittedTrade]] = {delivery: [] for delivery in deliveries}
+    for trade in command.trades:
+        traded[trade.delivery].append(trade)
+    surplus = {one: _surplus(product, parts[one], traded[one]) for one in deliveries}
+    # One that meets orders without a limit otherwise than the auction may come to more than it.
+    most = surplus
+    if len(deliveries) == 1:
+        (only,) = deliveries
+        most = {only: max(surplus[only], _surplus_maximum(product, parts[only].values()))}
+    elif command.bound_nano is not None:
+        # No delivery has a bound of its own: what all might have gained more stands with the first.
+        more = command.bound_nano - sum(surplus.values())
+        most = {**surplus, deliveries[0]: surplus[deliveries[0]] + more}
+    cleared: list[e.Event] = [
+        e.AuctionCleared(
+            product=product.product,
+            delivery=delivery,
+            price=price if traded[delivery] else None,
+            volume_wh=sum(trade.quantity_wh for trade in traded[delivery]),
+            surplus_nano=surplus[delivery],
+            surplus_maximum_nano=most[delivery],
+            rule=command.rule,
+            bound_nano=command.bound_nano if delivery == command.delivery else None,
+        )
+        for delivery, price in zip(deliveries, command.prices, strict=True)
+    ]
+    return [*cleared, *_traded(registry, market, auction, command.trades)]
 
 
 def _traded(
-    registry: Registry,
-    market: Market,
-    product: Product,
-    orders: dict[OrderId, Order],
-    trades: Sequence[SubmittedTrade],
+    registry: Registry, market: Market, auction: Auction, trades: Sequence[SubmittedTrade]
 ) -> list[e.Event]:
     """Return the trades of a result, each with what its seller now has at risk."""
+    product, _, parts = auction
     found: list[e.Event] = []
     for number, trade in enumerate(trades, market.next_trade):
-        buyer, seller = orders[trade.buy_order].pod, orders[trade.sell_order].pod
+        both = parts[trade.delivery]
+        buyer, seller = both[trade.buy_order].order.pod, both[trade.sell_order].order.pod
         facts = facts_then(registry, seller, trade.delivery)
         risk = short_price(product, tariff_at(registry, facts, trade.delivery))
         found.append(
