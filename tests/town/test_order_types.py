@@ -448,3 +448,24 @@ def test_nothing_is_held_for_orders_once_all_gates_are_closed(tmp_path: Path) ->
     assert state.market.standby.orders == {}
     assert state_digest(rebuild(journal)) == state_digest(kernel.exchange)
     journal.close()
+
+
+def rows() -> list[list[str]]:
+    """Return the rows of the page's tables that name a case."""
+    found = []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) == 5 and cells[0] not in {"name in designs", "---"}:
+            found.append(cells)
+    return found
+
+
+def test_page_of_order_types_names_every_case_and_none_besides() -> None:
+    assert {row[3] for row in rows()} == set(ORDER_TYPES)
+
+
+def test_page_of_order_types_names_vectors_that_are_there() -> None:
+    vectors = [row[4].strip("`") for row in rows() if row[4].startswith("`")]
+    assert len(vectors) >= len(rows()) - 2
+    missing = [name for name in vectors if not (ROOT / f"tests/vectors/{name}.json").exists()]
+    assert missing == []

@@ -67,6 +67,7 @@ _NEW_REQUIRED = frozenset({"op", "id", "side", "quantity"})
 _NEW_OPTIONAL = (
     frozenset(
         {"party", "type", "time_in_force", "post_only", "request_id", "zone", "origin", "wants"}
+        | {"partner"}
         | {*_NEW_PRICES, *_NEW_QUANTITIES, *_NEW_TIMES, *KEYS}
     )
     - _NEW_REQUIRED
@@ -383,6 +384,7 @@ class _Reader:
             valid_from=self._instant(path, members, "valid_from"),
             expires=self._instant(path, members, "expires"),
             request=self._requests.of(self._key(path, members, "request_id")),
+            partner=self._parties.of(self._key(path, members, "partner")),
         )
 
     def _word(
