@@ -6,16 +6,17 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from wattbay import __version__
+from wattbay.adapters.files import comparison as comparison_files
 from wattbay.adapters.files import run_folder
 from wattbay.adapters.files.run_folder import TableWriter, write_csv, write_json
 from wattbay.adapters.files.tariffs import tariffs_document
 from wattbay.adapters.files.totals import Total, totals
-from wattbay.adapters.report import build
+from wattbay.adapters.report import build, build_comparison
 from wattbay.core.registry import pool_price
 from wattbay.errors import ensure
 from wattbay.kernel.clock import SimulatedClock
@@ -24,6 +25,8 @@ from wattbay.kernel.journal import Journal, MemoryJournal, SqliteJournal
 from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.periods import MINUTE, Instant, tile, to_text
 from wattbay.simulation.baseline import charge_value_nano, run_baseline
+from wattbay.simulation.comparison.document import Compared, Comparison
+from wattbay.simulation.comparison.rules import Ground, chosen
 from wattbay.simulation.founding import founded_at
 from wattbay.simulation.scenario_facts import Scenario
 from wattbay.simulation.town import Progress, Town, operator_desk
@@ -260,3 +263,52 @@ class SimulatedRun:
             # Linux counts in kB, macOS in bytes.
             "peak_memory_mb": round(peak / (MEGABYTE if sys.platform == "darwin" else 1_000), 1),
         }
+
+
+class SimulatedComparison:
+    """A scenario under many rules, on the same meters."""
+
+    def __init__(self, scenario: Scenario, names: Sequence[str]) -> None:
+        """Prepare a comparison; nothing is lived through yet.
+
+        Raises
+        ------
+        ConfigError
+            If there is no rule of a name.
+        """
+        self.rules = chosen(names)
+        """In the order in which they are taken."""
+        self._ground = Ground(scenario)
+        self._comparison = Comparison(scenario)
+        self.cpu_seconds: dict[str, float] = {}
+        """By rule: what it took, with the lives that no rule before it needed."""
+
+    def steps(self) -> Iterator[Compared]:
+        """Take one rule after the other; tell what each came to."""
+        for rule in self.rules:
+            begun = time.process_time()
+            row = self._comparison.take(rule, rule.run(self._ground))
+            self.cpu_seconds[rule.name] = round(time.process_time() - begun, 3)
+            yield row
+
+    def document(self) -> dict[str, object]:
+        """Return what all rules came to. Only `machine` may differ from one time to the next."""
+        return {
+            **self._comparison.document(),
+            "machine": {
+                "wattbay": __version__,
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "cpu_seconds": self.cpu_seconds,
+            },
+        }
+
+    def write(self, folder: Path) -> Path:
+        """Write the comparison and its page into a folder; return the page."""
+        rows = self._comparison.rows
+        tables: dict[str, list[Row]] = {
+            "compare-homes": [home for row in rows for home in row.homes],
+            "compare-prices": [price for row in rows for price in row.prices],
+        }
+        comparison_files.write(folder, self.document(), tables)
+        return build_comparison(folder)

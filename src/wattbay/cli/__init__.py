@@ -188,11 +188,75 @@ def verify(
 
 
 @app.command()
-def compare(first: RunFolder, second: RunFolder, as_json: AsJson = False) -> None:
+def diff(first: RunFolder, second: RunFolder, as_json: AsJson = False) -> None:
     """Tell at which entry two journals part, and what differs there."""
-    from wattbay.cli.check import compare_runs
+    from wattbay.cli.check import diff_runs
 
-    compare_runs(first, second, as_json=as_json)
+    diff_runs(first, second, as_json=as_json)
+
+
+@app.command()
+def compare(  # noqa: PLR0913, PLR0917 - one parameter an option
+    scenario: Annotated[
+        str, typer.Argument(help="A name that `wattbay scenarios` lists, a TOML file or a folder.")
+    ],
+    other: Annotated[Path | None, typer.Argument(hidden=True)] = None,
+    rules: Annotated[
+        str | None, typer.Option(help="Some of them, by name, with commas between. (otherwise all)")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Only the first so many days.")] = None,
+    pods: Annotated[
+        int | None,
+        typer.Option(help="So many homes; more than there are: real ones, shifted by weeks."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw limits, strategies and faults anew.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a page here, and what every home pays as tables.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a comparison that is there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare ways to trade: one community, the same meters, rule by rule.
+
+    Every rule is tried on the same homes, days and meters, so that only the
+    money differs. Three tables tell what homes save against a life without a
+    market, who gets what they pay, and what energy costs.
+
+    \b
+    Rules, as --rules names them:
+      none                 each home alone with its supplier
+      fixed, time_of_use, dynamic                     retail prices, alone
+      mid_market, supply_demand_ratio, bill_sharing   community prices
+      static_key, dynamic_key, hierarchical_key       energy sharing
+      uniform, pay_as_bid, continuous, huang, muda    order markets
+
+    \b
+    Examples:
+      wattbay compare london-week                     all rules, a minute
+      wattbay compare street --rules uniform,mid_market
+      wattbay compare london-week --out runs/rules    with a page to look at
+
+    Two runs of one scenario are compared by `wattbay diff RUN RUN`.
+    """
+    from wattbay.cli.compare import compare_rules, compare_runs
+
+    if other is not None:
+        compare_runs(Path(scenario), other, as_json=as_json)
+        return
+    compare_rules(
+        scenario,
+        rules=rules,
+        days=days,
+        pods=pods,
+        seed=seed,
+        out=out,
+        force=force,
+        as_json=as_json,
+    )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`replay`, `verify` and `compare`: whether history is what it was."""
+"""`replay`, `verify` and `diff`: whether history is what it was."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def replay_run(run: Path, *, as_json: bool) -> None:
         Console().print(f"{name.replace('_', ' '):18} {shown}", soft_wrap=True)
 
 
-def compare_runs(first: Path, second: Path, *, as_json: bool) -> None:
+def diff_runs(first: Path, second: Path, *, as_json: bool) -> None:
     """Tell where two journals part; exit status 1 where they do."""
     one, other = open_journal(first), open_journal(second)
     try:

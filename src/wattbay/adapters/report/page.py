@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from typing import NamedTuple
 
-import msgspec
-
 from wattbay.adapters.report.flows import sufficiency
+from wattbay.adapters.report.frame import document
 from wattbay.adapters.report.prices import corridor, mean_price
 from wattbay.adapters.report.run import Run
 from wattbay.adapters.report.savings import Spread, level
@@ -20,9 +16,8 @@ from wattbay.adapters.report.settling import Check
 from wattbay.adapters.report.tags import Section, section
 from wattbay.adapters.report.words import count, dates, days_in_words, fixed, kwh, percent
 
-STYLES = ("colours.css", "charts.css", "layout.css")
 SCRIPTS = ("text.js", "draw.js", "series.js", "flows.js", "curve.js", "matrix.js", "bars.js",
-           "main.js")  # fmt: skip
+           "main.js", "theme.js")  # fmt: skip
 HEAD_CHARACTERS = 12
 """Of the journal's head, what a person compares at a glance."""
 
@@ -51,60 +46,18 @@ class Figure(NamedTuple):
 
 def page(head: Head, sections: Sequence[Section], numbers: Json) -> str:
     """Return the HTML of the report, everything inside it."""
-    style = "\n".join(_file(name) for name in STYLES)
-    script = "(()=>{'use strict';\n" + "\n".join(_file(name) for name in SCRIPTS) + "\n})();"
-    # The page may do nothing but show itself: no host, no other script or style than these two.
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
     scenario = head.run.folder.scenario
-    data = msgspec.json.encode(numbers).decode().replace("<", "\\u003c")
     contents = "".join(
         f'<li><a href="#{part.anchor}">{escape(part.title)}</a></li>' for part in sections
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="Wattbay">
-<title>{escape(scenario.title)} · Wattbay report</title>
-<link rel="icon" href="{_ICON}">
-<style>{style}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the figures</a>
-{_banner(head)}
+    body = f"""{_banner(head)}
 <main id="main">
 {_answer(head)}
 <nav aria-label="Contents"><ol>{contents}</ol></nav>
 {"".join(section(part) for part in sections)}
 </main>
-{_footer(head)}
-<script type="application/json" id="numbers">{data}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
-
-
-_ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
-    "%3Crect width='16' height='16' rx='4' fill='%23009e73'/%3E"
-    "%3Cpath d='M9 2 4 9h3l-1 5 6-8H9z' fill='%23fff'/%3E%3C/svg%3E"
-)
-
-
-def _file(name: str) -> str:
-    return resources.files(__package__).joinpath("static", name).read_text(encoding="utf-8").strip()
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
+{_footer(head)}"""
+    return document(f"{scenario.title} · Wattbay report", body, numbers, SCRIPTS)
 
 
 def _banner(head: Head) -> str:

@@ -1,4 +1,4 @@
-// Draw every chart in its place; let the reader choose light or dark.
+// Draw every chart in its place.
 
 const numbers = JSON.parse(document.getElementById('numbers').textContent);
 const KINDS = { series, sankey, curve, matrix, bars };
@@ -8,19 +8,3 @@ for (const host of document.querySelectorAll('.chart')) {
   KINDS[host.dataset.kind](host, numbers[host.dataset.name]);
   host.classList.add('drawn');
 }
-
-const theme = document.getElementById('theme');
-const system = matchMedia('(prefers-color-scheme: dark)');
-const isDark = () =>
-  (document.documentElement.dataset.theme ?? (system.matches ? 'dark' : 'light')) === 'dark';
-const label = () => {
-  theme.textContent = isDark() ? 'Light' : 'Dark';
-  theme.setAttribute('aria-label', `Switch to ${isDark() ? 'light' : 'dark'} colours`);
-};
-theme.hidden = false;
-theme.onclick = () => {
-  document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
-  label();
-};
-system.onchange = label;
-label();
