@@ -29,6 +29,7 @@ from wattbay.simulation.scenario_facts import FaultPlan
 from wattbay.simulation.scenario_file import Table
 from wattbay.simulation.scenario_rule import read_mechanism, read_rule
 from wattbay.simulation.scenario_tariffs import Retail, read_tariffs
+from wattbay.simulation.scenario_trading import read_trading
 from wattbay.units import PPM, SAFE_INTEGER_MAX
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -295,6 +296,7 @@ def read_market(root: Table, calendar: Calendar, isp_us: int | None) -> Market:
     suppliers, brps = read_suppliers(root)
     terms = root.table("product")
     product, runs = read_mechanism(terms, read_product(terms)), read_runs(root)
+    product = read_trading(terms, product, zones.names)
     if product.mechanism is Mechanism.COMMUNITY and runs and runs[0].after_us == 0:
         what = f"run {runs[0].name} would settle a delivery before it is allocated"
         terms.fault("mechanism", what, "settle later")

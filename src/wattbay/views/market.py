@@ -1,12 +1,22 @@
-"""What auctions came to: clearing prices of the last days, and what each pod has traded."""
+"""What trading came to: prices of the last days, and what each pod has traded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wattbay.core.commands import CancelTrade, ClearAuction, CloseGate, SubmitClearing
-from wattbay.core.events import AuctionCleared, TradeCancelled, Traded
+from wattbay.core.commands import (
+    AmendOrder,
+    CancelTrade,
+    ClearAuction,
+    CloseGate,
+    OpenTrading,
+    PlaceOrder,
+    ReleaseOrder,
+    SubmitClearing,
+    TakeOffer,
+)
+from wattbay.core.events import AuctionCleared, TradeCancelled, Traded, TradingClosed
 from wattbay.ids import PodId, ProductId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import DAY, WEEK, Instant
@@ -15,7 +25,19 @@ PRICES_KEPT_US = WEEK + DAY
 """How long a clearing price is kept after the start of its delivery. [µs]"""
 POSITIONS_KEPT_US = DAY
 """How long positions are kept after the start of their delivery. [µs]"""
-_TOLD_BY = (CloseGate, ClearAuction, CancelTrade, SubmitClearing)
+_TOLD_BY = frozenset(
+    {
+        PlaceOrder,
+        AmendOrder,
+        ReleaseOrder,
+        TakeOffer,
+        OpenTrading,
+        CloseGate,
+        ClearAuction,
+        SubmitClearing,
+        CancelTrade,
+    }
+)
 _NOTHING: Mapping[PodId, int] = MappingProxyType({})
 
 
@@ -32,7 +54,7 @@ class Auctions:
 
     def fold(self, entry: Entry) -> None:
         """Take the next entry of history."""
-        if not isinstance(entry.command, _TOLD_BY):
+        if type(entry.command) not in _TOLD_BY:
             return
         for event in entry.events:
             match event:
@@ -40,16 +62,17 @@ class Auctions:
                     self._trade(event, 1)
                 case TradeCancelled(traded=traded) if traded.product == self._product:
                     self._trade(traded, -1)
-                case AuctionCleared(product=product) if product == self._product:
+                case AuctionCleared() | TradingClosed() if event.product == self._product:
                     self._prices[event.delivery] = event.price
                     self._forget(entry.at)
                 case _:
                     pass
 
     def prices(self) -> Mapping[Instant, int | None]:
-        """Return the clearing price of each delivery that was cleared, in order of clearing.
+        """Return what each delivery that was cleared or closed came to, in that order.
 
-        None where nothing crossed. [nano-currency per Wh]
+        The clearing price; of continuous trading and of offers, the mean of what sellers got.
+        None where nothing was traded. [nano-currency per Wh]
         """
         return MappingProxyType(self._prices)
 

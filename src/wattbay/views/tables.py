@@ -15,10 +15,11 @@ from msgspec import Struct, field
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core import registry as rg
-from wattbay.core.facts import Receipt
+from wattbay.core.facts import Mechanism, Receipt
 from wattbay.core.ledger import MOVING, postings
 from wattbay.core.market.allocation import NO_ORDER
 from wattbay.core.registry import Registry
+from wattbay.core.terms import Ended
 from wattbay.ids import OrderId, PodId, ProductId, TradeId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
@@ -86,6 +87,11 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
 )
 """The tables, in the order in which they are written; columns are only ever added at the end."""
 
+_ONE_BY_ONE = frozenset({Mechanism.CONTINUOUS, Mechanism.BILATERAL})
+"""Mechanisms by which orders are filled before their gate closes."""
+_RAN_OUT = frozenset({Ended.EXPIRED, Ended.GATE_CLOSED})
+"""How an order ends by the clock."""
+
 ALL_ZONES = "all"
 """An auction without network limits has one price everywhere."""
 
@@ -98,6 +104,8 @@ class _OrderRow(Struct):
     quantity_wh: int
     limit: int | None
     filled_wh: int = 0
+    kind: str = ""
+    """As its terms say; without terms it is a limit order, or has no limit."""
 
 
 class _TradeRow(Struct):
@@ -107,12 +115,15 @@ class _TradeRow(Struct):
     cancelled: bool = False
 
 
+_Priced = e.AuctionCleared | e.AllocationAccepted | e.TradingClosed
+
+
 class _Open(Struct):
     """What is pending of one delivery."""
 
     trades: dict[TradeId, _TradeRow] = field(default_factory=dict)
     energy: dict[PodId, e.EnergyMetered] = field(default_factory=dict)
-    auctions: list[e.AuctionCleared | e.AllocationAccepted] = field(default_factory=list)
+    auctions: list[_Priced] = field(default_factory=list)
 
 
 class Tables:
@@ -176,16 +187,15 @@ class Tables:
                         event.side.value,
                         event.quantity_wh,
                         event.limit,
+                        kind="" if event.terms is None else event.terms.kind.value,
                     )
                 )
             case e.Traded():
                 self._pending(event.delivery).trades[event.trade] = _TradeRow(entry.seq, event)
                 # What is allocated after the fact trades without orders.
                 if event.buy_order != NO_ORDER:
-                    book = self._orders[event.product, event.delivery]
-                    book[event.buy_order].filled_wh += event.quantity_wh
-                    book[event.sell_order].filled_wh += event.quantity_wh
-            case e.AllocationAccepted():
+                    self._filled(event)
+            case e.AllocationAccepted() | e.TradingClosed():
                 self._pending(event.delivery).auctions.append(event)
             case e.PeriodSettled():
                 self._settled(event)
@@ -220,7 +230,7 @@ class Tables:
     # --- orders and trades ---
 
     def _order(self, delivery: Instant, row: _OrderRow, state: str, reason: str) -> None:
-        kind = "market" if row.limit is None else "limit"
+        kind = row.kind or ("market" if row.limit is None else "limit")
         self._rows["orders"].append(
             (
                 row.seq,
@@ -236,6 +246,16 @@ class Tables:
                 reason,
             )
         )
+
+    def _filled(self, trade: e.Traded) -> None:
+        """Let two orders be filled; where each is traded by itself, it ends when it is full."""
+        book = self._orders[trade.product, trade.delivery]
+        mechanism = self._registry.products[trade.product].mechanism
+        for number in (trade.buy_order, trade.sell_order):
+            row = book[number]
+            row.filled_wh += trade.quantity_wh
+            if mechanism in _ONE_BY_ONE and row.filled_wh == row.quantity_wh:
+                self._order(trade.delivery, book.pop(number), "filled", "")
 
     def _cleared(self, auction: e.AuctionCleared) -> None:
         """Let the orders of an auction end: what was not filled has expired."""
@@ -256,9 +276,14 @@ class Tables:
         match event:
             case e.OrderAmended():
                 row.quantity_wh, row.limit = event.quantity_wh, event.limit
+            case e.OrderCancelled(is_over=False):
+                row.quantity_wh -= event.quantity_wh or 0
             case e.OrderCancelled():
-                self._order(event.delivery, book.pop(event.order), "cancelled", "user")
-            case e.OrderCurtailed(quantity_wh=0):
+                state = "cancelled"
+                if event.reason in _RAN_OUT:
+                    state = "partly_filled" if row.filled_wh else "expired"
+                self._order(event.delivery, book.pop(event.order), state, event.reason.value)
+            case e.OrderCurtailed() if event.quantity_wh <= row.filled_wh:
                 self._order(event.delivery, book.pop(event.order), "curtailed", event.reason)
             case e.OrderCurtailed():
                 row.quantity_wh = event.quantity_wh
@@ -380,11 +405,17 @@ class Tables:
                 auction.volume_wh,
                 *_gains(auction),
                 pool_price,
-                auction.rule,
+                self._rule(auction),
             )
             for auction in pending.auctions
         ]
         pending.auctions.clear()
+
+    def _rule(self, auction: _Priced) -> str:
+        """Return by what a price came to be; empty where it was the exchange's own auction."""
+        if isinstance(auction, e.TradingClosed):
+            return self._registry.products[auction.product].mechanism.value
+        return auction.rule
 
     def _close(self, delivery: Instant) -> None:
         """Hand out the trades of a delivery that is final."""
@@ -433,9 +464,9 @@ class Tables:
         ]
 
 
-def _gains(auction: e.AuctionCleared | e.AllocationAccepted) -> tuple[int, int]:
-    """Return gains by limits, and the most there were; none where nobody named a limit."""
-    if isinstance(auction, e.AllocationAccepted):
+def _gains(auction: _Priced) -> tuple[int, int]:
+    """Return gains by limits, and the most there were; none where nobody named a limit to all."""
+    if not isinstance(auction, e.AuctionCleared):
         return 0, 0
     return auction.surplus_nano, auction.surplus_maximum_nano
 

@@ -7,12 +7,28 @@ left over, then pressure, then the reference or the middle.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from itertools import accumulate
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from wattbay.cli.show.figures import Purse, counted, wh
 from wattbay.cli.show.rows import OrderRow
 from wattbay.units import share
+
+ONE_BY_ONE: Mapping[str, str] = MappingProxyType(
+    {
+        "continuous": (
+            "Orders met one by one, each at the limit of the one that was there first. The price of"
+            " the delivery is the mean of what sellers got."
+        ),
+        "bilateral": (
+            "Buyers took the sellers' offers one by one, each at its own price. The price of the"
+            " delivery is the mean of what sellers got."
+        ),
+    }
+)
+"""How orders met, by the rule that their price is told with."""
 
 
 class Book(NamedTuple):
@@ -27,7 +43,8 @@ class Book(NamedTuple):
     is_uniform: bool = True
     """Whether all pay one price; else each its own limit."""
     rule: str = ""
-    """By which the market operator cleared it; empty where the exchange did."""
+    """By which the market operator cleared it, or orders met one by one; empty where the exchange
+    held an auction."""
 
     def side(self, side: str) -> list[OrderRow]:
         """Return one side, best limit first."""
@@ -40,8 +57,11 @@ class Book(NamedTuple):
         return sorted((order for order in self.orders if order.side == side), key=rank)
 
     def price_of(self, side: str) -> int | None:
-        """Return what a side pays or gets. [nano-currency per Wh]"""
-        if self.price is None:
+        """Return what a side pays or gets; None where that is not one price.
+
+        [nano-currency per Wh]
+        """
+        if self.price is None or self.rule in ONE_BY_ONE:
             return None
         return self.price + self.fee if side == "buy" else self.price
 
@@ -180,7 +200,9 @@ def _last_step(choice: Choice, price: int, price_tick: int, purse: Purse) -> str
 
 
 def why_submitted(book: Book) -> str:
-    """Say who cleared an auction, or allocated energy, that the exchange did not clear itself."""
+    """Say how energy was traded, where not by an auction of the exchange's own."""
+    if book.rule in ONE_BY_ONE:
+        return ONE_BY_ONE[book.rule]
     if not book.orders:
         return f"The market operator allocated what was metered by the rule {book.rule}."
     return (

@@ -12,7 +12,7 @@ from wattbay.cli.show.figures import wh
 from wattbay.cli.show.folder import Run, at_delivery
 from wattbay.cli.show.page import Page
 from wattbay.cli.show.rows import OrderRow, PriceRow, RefusalRow, TradeRow
-from wattbay.cli.show.words import AUCTIONED, ORDER_STATES, refusal
+from wattbay.cli.show.words import AUCTIONED, ENDINGS, ORDER_STATES, refusal
 from wattbay.errors import ConfigError, Fault
 from wattbay.periods import MINUTE, Instant
 
@@ -25,7 +25,8 @@ class Told(Struct, frozen=True):
     format: int
     order: OrderRow
     price_nano_per_wh: int | None
-    """What its side paid or got in the auction; null where nothing was traded."""
+    """What its side paid or got in the auction; null where nothing was traded, or not at one
+    price."""
     detail: str
     """What the exchange remarked when it refused."""
     why: tuple[str, ...]
@@ -125,7 +126,7 @@ def _why(run: Run, order: OrderRow, book: Book, detail: str) -> list[str]:
             remedy = f"What would be right: {words.remedy}." if words.remedy else ""
             return [f"The reason: {words.why}{remark}.", remedy]
         case "cancelled":
-            return ["Its own party withdrew it before the auction."]
+            return [ENDINGS.get(reason, f"The reason: {reason.replace('_', ' ')}.")]
         case "curtailed":
             why = f": {reason}" if reason else ""
             return [f"The grid operator took it out{why}. That carries no penalty."]

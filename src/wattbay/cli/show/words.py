@@ -129,6 +129,24 @@ REFUSALS: Mapping[Reason, Refusal] = MappingProxyType(
         Reason.DELIVERY_FINAL: Refusal(
             "the delivery is settled for good", "ask for a correction, with CorrectDelivery"
         ),
+        Reason.BAD_CONDITION: Refusal(
+            "it says what cannot be meant, or what this market does not know",
+            "the exchange's remark says what would be right",
+        ),
+        Reason.ALREADY_EXPIRED: Refusal(
+            "its time was over before it came", "name a later instant, or none"
+        ),
+        Reason.HALTED: Refusal(
+            "trading of this delivery was halted",
+            "wait until it goes on; orders can be withdrawn or made smaller meanwhile",
+        ),
+        Reason.POSITION_LIMIT: Refusal(
+            "the pod would have bought or sold more of this delivery than one may",
+            "order less, or withdraw an order that is open",
+        ),
+        Reason.NOT_VERIFIED: Refusal(
+            "the result breaks a rule of the market", "the exchange's remark names the first breach"
+        ),
     }
 )
 """Every reason for refusal."""
@@ -155,13 +173,27 @@ ORDER_STATES: Mapping[str, str] = MappingProxyType(
         "filled": "filled whole",
         "partly_filled": "filled in part",
         "expired": "not filled",
-        "cancelled": "cancelled before the auction",
+        "cancelled": "cancelled",
         "curtailed": "taken out by the grid operator",
         "rejected": "refused",
         "open": "still open when the run ended",
     }
 )
 """What may become of an order."""
+
+ENDINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "user": "Its own party withdrew it before it was filled.",
+        "ioc": "It was to trade at once or not at all: what found nobody was cancelled.",
+        "fok": "It was to trade whole at once or not at all, and could not.",
+        "no_liquidity": "It named no limit, and what found nobody was cancelled: it never rests.",
+        "min_quantity": "Less could be traded at once than it asked for at least.",
+        "post_only": "It would have traded at once, and was to wait for others.",
+        "self_trade": "It met an order of its own party: here nobody trades with itself.",
+        "basket": "Another order of its basket could not trade whole, so none of them did.",
+    }
+)
+"""Why an order was cancelled."""
 
 COMPONENTS: Mapping[str, str] = MappingProxyType(
     {
@@ -174,6 +206,9 @@ COMPONENTS: Mapping[str, str] = MappingProxyType(
         "service": "Service charge",
         "corrections": "Corrections of earlier months",
         "standing": "Standing charge",
+        "tiers": "Tiers of what you bought from your supplier",
+        "capacity": "Capacity, by your highest draw",
+        "minimum": "What is missing to the minimum of the month",
         "tax": "Tax on what you buy",
         "payments": "Payments",
         "closing": "Closing balance",

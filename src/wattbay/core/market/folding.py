@@ -88,9 +88,8 @@ def cancelled(market: Market, ledger: Ledger, event: e.OrderCancelled) -> None:
     if event.is_over:
         orders.gone(market, ledger, event.product, event.delivery, event.order)
         return
-    # divides: exactly, the same is held for each Wh that is open
-    release = order.hold_nano // order.open_wh * part
-    orders.resize(book, ledger, order, order.quantity_wh - part, order.hold_nano - release)
+    left = order.hold_nano - orders.released_nano(order, part)
+    orders.resize(book, ledger, order, order.quantity_wh - part, left)
 
 
 def curtailed(market: Market, ledger: Ledger, event: e.OrderCurtailed) -> None:

@@ -20,7 +20,7 @@ from wattbay.core.facts import Margin, Product, Side, TradingPhase
 from wattbay.core.market import auction
 from wattbay.core.market.auction import Orders, Rules
 from wattbay.core.market.book import Book as Kernel
-from wattbay.core.market.orders import Book, Market, Order, short_price
+from wattbay.core.market.orders import Book, Market, Order, released_nano, short_price
 from wattbay.core.market.steps import (
     BookPhase,
     Cancelled,
@@ -32,7 +32,7 @@ from wattbay.core.market.steps import (
     Terms,
     Trade,
 )
-from wattbay.core.market.trading import Telling, released_nano, venue_of
+from wattbay.core.market.trading import Telling, venue_of
 from wattbay.core.market.venue import Venue, kept_terms, network_fee, numbers_of, terms_of
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, refuse, tariff_at

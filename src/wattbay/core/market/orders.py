@@ -258,6 +258,12 @@ def worst_case(
     return quantity_wh * max(0, -price, short_price(product, tariff) - price)
 
 
+def released_nano(order: Order, energy_wh: int) -> int:
+    """Return what is no longer held for an order once a part of what is open is over."""
+    each = order.hold_nano // order.open_wh  # divides: exactly, each Wh that is open holds as much
+    return each * energy_wh
+
+
 def short_price(product: Product, tariff: Tariff) -> int:
     """Return the dearest price at which energy that was sold and not made is bought back."""
     named = [product.single_price, product.short_price, product.pool_price]

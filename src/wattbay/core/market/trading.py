@@ -25,6 +25,7 @@ from wattbay.core.market.orders import (
     Market,
     Order,
     gate_fault,
+    released_nano,
     short_price,
 )
 from wattbay.core.market.steps import (
@@ -459,9 +460,3 @@ class Telling:
         order = self._standing[OrderId(number)]
         self.left.setdefault(number, order.open_wh)
         return order
-
-
-def released_nano(order: Order, energy_wh: int) -> int:
-    """Return what is no longer held for an order once a part of it has traded."""
-    # divides: exactly, the same is held for each Wh that is open
-    return order.hold_nano // order.open_wh * energy_wh
