@@ -14,7 +14,7 @@ Integers = NDArray[np.int32]
 
 INFINITY: float = highspy.kHighsInf
 
-_SEED = 1
+_SEED = 0
 _WHOLE = np.int32(1)
 
 
