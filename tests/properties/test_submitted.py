@@ -26,9 +26,10 @@ from tests.submitting import (
 from wattbay.agents.operator import MarketOperator, RuleTerms
 from wattbay.clearing.allocation import Rule
 from wattbay.core import commands as c
-from wattbay.core.events import AuctionCleared, Rejected, Traded
+from wattbay.core.events import AuctionCleared, OrderPlaced, Rejected, Traded
 from wattbay.core.exchange import Exchange
 from wattbay.core.facts import LimitTerm, NetworkLimit, Side
+from wattbay.core.terms import Block, OrderTerms
 from wattbay.ids import PartyId, PodId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import HOUR, Instant
@@ -225,3 +226,53 @@ def replayed(entries: list[Entry]) -> Exchange:
 
 def state_of(exchange: Exchange) -> bytes:
     return json.encode(structs.asdict(exchange.state.ledger))
+
+
+profiles = st.lists(st.integers(0, 3).map(lambda n: 30 * n), min_size=1, max_size=3)
+bundles = st.lists(
+    st.tuples(
+        st.sampled_from(Side),
+        profiles.filter(any),
+        ticks,
+        st.sampled_from([1, 300_000, 1_000_000]),
+        st.sampled_from([None, "either"]),
+        st.booleans(),
+    ),
+    max_size=5,
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Side), energies, ticks, st.integers(0, 2)), max_size=8),
+    bundles,
+)
+def test_what_the_operators_agent_clears_with_blocks_is_accepted(
+    placed: list[tuple[Side, int, int, int]],
+    bundled: list[tuple[Side, list[int], int, int, str | None, bool]],
+) -> None:
+    market = a_market(a_submitted_product("block"), pods=PODS, deliveries=3)
+    for number, (side, wh, price, place) in enumerate(placed):
+        delivery = MIDNIGHT + place * ISP_US
+        pod = f"h0{number % PODS + 1}"
+        market.do(an_order(pod, side=side, quantity_wh=wh, limit=price, delivery=delivery))
+    before = None
+    for side, profile, price, ratio_ppm, group, is_child in bundled:
+        block = Block(
+            profile=tuple(profile),
+            min_ratio_ppm=ratio_ppm,
+            group=group,
+            parent=before if is_child else None,
+        )
+        order = an_order("h01", side=side, quantity_wh=sum(profile), limit=price)
+        (event,) = market.do(structs.replace(order, terms=OrderTerms(block=block)))
+        before = event.order if isinstance(event, OrderPlaced) else None
+    market.until(GATE)
+    desk = desk_of(market)
+    operator = MarketOperator(OPERATOR, desk.product, RuleTerms())
+    for command in operator.clear_day(desk.day(MIDNIGHT)):
+        market.do(command)
+    cleared = of(AuctionCleared, market.history)
+    assert [one.rule for one in cleared] == ["block"] * 3
+    assert sum(one.surplus_nano for one in cleared) <= (cleared[0].bound_nano or 0)
+    assert not market.exchange.state.market.places
+    assert_the_end_is_whole(market)

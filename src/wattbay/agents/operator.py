@@ -14,6 +14,7 @@ from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
+from wattbay.agents.day import Day
 from wattbay.clearing import allocation, truthful
 from wattbay.clearing.community import Energies
 from wattbay.clearing.community import Tariff as Bounds
@@ -29,6 +30,7 @@ from wattbay.core.market.allocation import least_to_get, most_to_pay
 from wattbay.core.market.auction import Orders, Rules, clear
 from wattbay.core.market.orders import worst_price
 from wattbay.core.market.submitted import mean_price
+from wattbay.core.products import BLOCK
 from wattbay.ids import PartyId, PodId
 from wattbay.periods import Instant
 from wattbay.views.operator import MeteredPod, StandingOrder
@@ -46,6 +48,8 @@ class AuctionRule(StrEnum):
     """Two halves by lot, each at the other's price."""
     UNIFORM = "uniform"
     """As the core's own auction, but brought from outside."""
+    BLOCK = BLOCK
+    """Over all deliveries of a day, with blocks, by a solver."""
 
 
 class RuleTerms(NamedTuple):
@@ -80,7 +84,7 @@ class MarketOperator:
         self._terms = terms
 
     def clear(self, delivery: Instant, orders: Sequence[StandingOrder]) -> list[Command]:
-        """Return the result of an auction; one in which nothing trades is a result, too."""
+        """Return the result of one delivery; one in which nothing trades is a result, too."""
         buys = [order for order in orders if order.side is Side.BUY]
         sells = [order for order in orders if order.side is Side.SELL]
         trades = tuple(
@@ -102,6 +106,28 @@ class MarketOperator:
                 rule=self._product.rule,
                 prices=(mean_price(trades),),
                 trades=trades,
+            )
+        ]
+
+    def clear_day(self, orders: Mapping[Instant, Sequence[StandingOrder]]) -> list[Command]:
+        """Return the result of an auction over a day, with whatever blocks stand in it.
+
+        Parameters
+        ----------
+        orders
+            By delivery, in order; a block stands with the first delivery of its profile.
+        """
+        day = Day(self._product, orders)
+        found = day.clear()
+        return [
+            SubmitClearing(
+                operator=self._party,
+                product=self._product.product,
+                delivery=day.deliveries[0],
+                rule=self._product.rule,
+                prices=tuple(found.prices),
+                trades=tuple(day.trades(found)),
+                bound_nano=found.bound,
             )
         ]
 

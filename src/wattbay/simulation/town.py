@@ -8,6 +8,7 @@ moved from one moment to the next; what the exchange owes the clock falls due on
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
@@ -23,6 +24,7 @@ from wattbay.core.commands import Command, IssueStatements
 from wattbay.core.events import Rejected
 from wattbay.core.facts import Mechanism
 from wattbay.core.market.product import check_ends, gate_closes
+from wattbay.core.products import BLOCK
 from wattbay.errors import WireError, ensure
 from wattbay.ids import MeterId, PodId
 from wattbay.kernel.kernel import Answer
@@ -241,6 +243,7 @@ class Town:
         scenario, starts, isp = self._scenario, self._starts, self._scenario.isp_us
         lead = scenario.product.closes_before_us + scenario.order_lead_us
         is_ordered = scenario.product.mechanism is not Mechanism.COMMUNITY
+        gates = list(enumerate(gates_of(scenario, starts)))
         return merge(
             results(scenario, starts),
             (Moment(Instant(at + isp), Kind.END, i) for i, at in enumerate(starts)),
@@ -252,11 +255,7 @@ class Town:
             (Moment(at, Kind.START, i) for i, at in enumerate(starts)),
             (Moment(at, Kind.EXCHANGE, i) for i, (_, at) in enumerate(scenario.faults.exchanges)),
             (Moment(at, Kind.LIST, i) for i, (at, _) in enumerate(self._listings)),
-            (
-                Moment(Instant(at - lead), Kind.ORDER, i)
-                for i, at in enumerate(starts)
-                if is_ordered
-            ),
+            (Moment(Instant(at - lead), Kind.ORDER, i) for i, at in gates if is_ordered),
             (Moment(at, Kind.STATE, i) for i, (at, _) in enumerate(self._months)),
         )
 
@@ -300,7 +299,9 @@ class Town:
         ensure(operator is not None and desk is not None, "who brings results sees what it needs")
         if operator is None or desk is None:  # pragma: no cover - for the type checker
             return
-        if kind is Kind.CLEAR:
+        if kind is Kind.CLEAR and self._scenario.product.rule == BLOCK:
+            self._door.submit_many(operator.clear_day(desk.day(delivery)))
+        elif kind is Kind.CLEAR:
             self._door.submit_many(operator.clear(delivery, desk.orders(delivery)))
         else:
             self._door.submit_many(operator.allocate(delivery, desk.metered(delivery)))
@@ -363,6 +364,14 @@ def operator_desk(scenario: Scenario) -> list[OperatorDesk]:
     return [OperatorDesk(product.product)] if product.mechanism in BY_OPERATOR else []
 
 
+def gates_of(scenario: Scenario, starts: Sequence[Instant]) -> list[Instant]:
+    """Return the delivery before which each gate closes: with blocks the first of its day."""
+    if scenario.product.rule != BLOCK:
+        return list(starts)
+    days = [day.start for _, day in scenario.days]
+    return [days[bisect_right(days, at) - 1] for at in starts]
+
+
 def results(scenario: Scenario, starts: Sequence[Instant]) -> Iterator[Moment]:
     """Return when the market operator brings a result of each delivery, if it does at all.
 
@@ -371,8 +380,9 @@ def results(scenario: Scenario, starts: Sequence[Instant]) -> Iterator[Moment]:
     product = scenario.product
     if product.mechanism is Mechanism.SUBMITTED:
         ends = check_ends if scenario.has_grid_operator else gate_closes
-        for i, at in enumerate(starts):
-            yield Moment(ends(product, at), Kind.CLEAR, i)
+        for i, at in enumerate(gates_of(scenario, starts)):
+            if product.rule != BLOCK or at == starts[i]:
+                yield Moment(ends(product, at), Kind.CLEAR, i)
     elif product.mechanism is Mechanism.COMMUNITY:
         settled_us = scenario.isp_us + scenario.runs[0].after_us
         early_us = min(ALLOCATED_BEFORE_US, scenario.runs[0].after_us // 2)

@@ -8,9 +8,9 @@ from wattbay.core import events as e
 from wattbay.core import registry as rg
 from wattbay.core import tariffs
 from wattbay.core.facts import PodFacts, Product, Side, Tariff
-from wattbay.core.registry import Registry, facts_at, tariff_at
+from wattbay.core.registry import Registry, facts_at, facts_then, tariff_at
 from wattbay.core.terms import OrderTerms
-from wattbay.ids import OrderId, PodId, ProductId
+from wattbay.ids import OrderId, PartyId, PodId, ProductId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
 
@@ -20,6 +20,7 @@ class StandingOrder(NamedTuple):
 
     order: OrderId
     pod: PodId
+    party: PartyId
     side: Side
     quantity_wh: int
     limit: int | None
@@ -38,12 +39,14 @@ class MeteredPod(NamedTuple):
 class OperatorDesk:
     """Follows one product until each of its deliveries is cleared or settled."""
 
-    __slots__ = ("_energies", "_orders", "_product", "_registry", "_waiting")
+    __slots__ = ("_days", "_energies", "_orders", "_product", "_registry", "_waiting")
 
     def __init__(self, product: ProductId) -> None:
         """Follow a product."""
         self._product = product
         self._registry = Registry()
+        self._days: dict[Instant, int] = {}
+        """How many deliveries each day has that is not cleared, by its first."""
         self._orders: dict[Instant, dict[OrderId, StandingOrder]] = {}
         self._waiting: set[OrderId] = set()
         self._energies: dict[Instant, dict[PodId, e.EnergyMetered]] = {}
@@ -63,6 +66,8 @@ class OperatorDesk:
                     self._energies.setdefault(event.delivery, {})[event.pod] = event
                 case e.PeriodSettled(delivery=delivery) | e.DeliveryFinal(delivery=delivery):
                     self._energies.pop(delivery, None)
+                case e.DeliveriesListed() if event.product == self._product:
+                    self._days[event.start] = event.count
                 case e.PricesPublished():
                     tariffs.published(self._registry, event)
                 case (
@@ -83,6 +88,15 @@ class OperatorDesk:
         """Return the orders that stand for a delivery and may trade, by place in time."""
         waiting = self._waiting
         return [one for one in self._orders.get(delivery, {}).values() if one.order not in waiting]
+
+    def day(self, first: Instant) -> dict[Instant, list[StandingOrder]]:
+        """Return the orders of the day that begins with a delivery, by delivery, in order.
+
+        A block stands with the first delivery of its profile.
+        """
+        isp_us = self._registry.isp_us
+        deliveries = (Instant(first + i * isp_us) for i in range(self._days.get(first, 0)))
+        return {delivery: self.orders(delivery) for delivery in deliveries}
 
     def metered(self, delivery: Instant) -> list[MeteredPod]:
         """Return the pods whose energy of a delivery is known, in order of registration."""
@@ -109,8 +123,15 @@ class OperatorDesk:
         book = self._orders.setdefault(event.delivery, {})
         match event:
             case e.OrderPlaced():
+                party = facts_then(self._registry, event.pod, event.delivery).party
                 book[event.order] = StandingOrder(
-                    event.order, event.pod, event.side, event.quantity_wh, event.limit, event.terms
+                    event.order,
+                    event.pod,
+                    party,
+                    event.side,
+                    event.quantity_wh,
+                    event.limit,
+                    event.terms,
                 )
                 if event.waits:
                     self._waiting.add(event.order)
@@ -133,3 +154,4 @@ class OperatorDesk:
             case e.AuctionCleared():
                 self._waiting.difference_update(book)
                 del self._orders[event.delivery]
+                self._days.pop(event.delivery, None)
