@@ -54,6 +54,21 @@ class TaxJson(TypedDict):
     ppm: int
 
 
+class TierJson(TypedDict):
+    """What energy from the supplier costs besides, beyond an amount in a month."""
+
+    from_wh: int
+    nano_per_wh: int
+
+
+class MonthlyJson(TypedDict):
+    """What is charged by the local month."""
+
+    tiers: list[TierJson]
+    capacity_nano_per_w: int
+    minimum_nano: int
+
+
 class TariffJson(TypedDict):
     """Components of a retail price, before tax. [nano-currency per Wh]"""
 
@@ -65,6 +80,7 @@ class TariffJson(TypedDict):
     service: int
     standing_nano_per_day: int
     tax: list[TaxJson]
+    monthly: NotRequired[MonthlyJson]
 
 
 class Published(NamedTuple):
@@ -93,6 +109,7 @@ class Contracts(TypedDict):
 
     format: int
     minor_digits: int
+    isp_minutes: int
     settlement: RulesJson
     tariffs: dict[str, TariffJson]
     pods: dict[str, list[FactsJson]]
@@ -109,6 +126,7 @@ class Facts:
     tariff: TariffJson
     sales_taxed_since: int | None
     tariff_name: str
+    supplier: str
 
 
 @dataclass
@@ -153,6 +171,9 @@ class Owed(NamedTuple):
     taxable: int
     rate: int
     """[ppm]"""
+    short_wh: int
+    """Bought from the supplier."""
+    import_wh: int
 
 
 class Terms(NamedTuple):
@@ -284,6 +305,7 @@ class Histories:
                             contracts["tariffs"][step["tariff"]],
                             taxed.get(step["party"]),
                             step["tariff"],
+                            step["supplier"],
                         ),
                     )
                     for step in steps
@@ -469,7 +491,8 @@ def receipt(
     since = facts.sales_taxed_since
     sales_taxed = since is not None and since <= terms.start
     taxable = sum(pays.values()) - (sum(gets.values()) if sales_taxed else 0)
-    return row, Owed(tuple(money.values()), taxable, tax_ppm(tariff, terms.start))
+    ppm = tax_ppm(tariff, terms.start)
+    return row, Owed(tuple(money.values()), taxable, ppm, max(-residual, 0), energy.drawn)
 
 
 def tax_ppm(tariff: TariffJson, at: int) -> int:
@@ -646,6 +669,46 @@ class Accounts:
         return sum(amount for seq, amount in self._paid[name] if after < seq < until)
 
 
+class Monthly:
+    """What the charges of a month rest on."""
+
+    def __init__(self) -> None:
+        """Start before the first receipt."""
+        self.bought: dict[tuple[str, str], tuple[list[TierJson], int]] = {}
+        self.imports: dict[int, int] = {}
+
+    def take(self, start: int, facts: Facts, owed: Owed) -> None:
+        """Take the receipt of a delivery."""
+        monthly = facts.tariff.get("monthly")
+        if monthly is None:
+            return
+        if monthly["tiers"]:
+            contract = facts.tariff_name, facts.supplier
+            before = self.bought.get(contract, (monthly["tiers"], 0))[1]
+            self.bought[contract] = monthly["tiers"], before + owed.short_wh
+        if monthly["capacity_nano_per_w"]:
+            self.imports[start] = owed.import_wh
+
+    def charges(self, tariff: TariffJson, due: int, isp_seconds: int) -> dict[str, int]:
+        """Return the lines of a month: tiers, capacity, and what is missing to the minimum."""
+        found: dict[str, int] = {}
+        for tiers, bought in self.bought.values():
+            found.setdefault("tiers", 0)
+            for number, tier in enumerate(tiers):
+                above = tiers[number + 1]["from_wh"] if number + 1 < len(tiers) else bought
+                energy = max(0, min(above, bought) - tier["from_wh"])
+                found["tiers"] += energy * tier["nano_per_wh"]
+        monthly = tariff.get("monthly")
+        if monthly is not None and monthly["capacity_nano_per_w"]:
+            peak = max(0, *self.imports.values()) if self.imports else 0
+            price = monthly["capacity_nano_per_w"]
+            found["capacity"] = half_even(peak * price * 3600, isp_seconds)
+        if monthly is not None and monthly["minimum_nano"]:
+            missing = monthly["minimum_nano"] - due - sum(found.values())
+            found["minimum"] = max(0, missing)
+        return found
+
+
 class Statements:
     """Recomputes the statements of one account after another."""
 
@@ -655,6 +718,7 @@ class Statements:
         """Take what was recomputed of the receipts."""
         self.minor = 10 ** (NANO_DIGITS - contracts["minor_digits"])
         self.histories, self.receipts, self.zone = histories, receipts, ZoneInfo(zone)
+        self.isp_seconds = contracts["isp_minutes"] * 60
 
     def check(self, run: Path, report: Report) -> int:
         """Recompute every line of every statement; return how many statements there are."""
@@ -699,6 +763,7 @@ class Statements:
         pod, _, party = name.partition("/")
         lines = {"opening": opening, **dict.fromkeys(COMPONENTS, 0), "corrections": 0}
         taxable: dict[int, int] = defaultdict(int)
+        month = Monthly()
         for start, pods in self.receipts.items():
             facts = self.histories.of(pod, start)
             if start >= span.end or pod not in pods or facts is None or facts.party != party:
@@ -713,14 +778,21 @@ class Statements:
             else:
                 for component, amount in zip(COMPONENTS, now.amounts, strict=True):
                     lines[component] += amount
+                month.take(start, facts, now)
             stated[start] = now
-        standing = 0
+        standing, last = 0, None
         for day in self.days(span):
             facts = self.histories.of(pod, day)
             if facts is not None and facts.party == party:
                 charge = facts.tariff["standing_nano_per_day"]
                 taxable[tax_ppm(facts.tariff, day)] += charge
                 standing += charge
+                last = facts, day
+        if last is not None:
+            due = standing + sum(lines[component] for component in COMPONENTS[2:])
+            extra = month.charges(last[0].tariff, due, self.isp_seconds)
+            lines |= extra
+            taxable[tax_ppm(last[0].tariff, last[1])] += sum(extra.values())
         tax = sum(half_even(amount * ppm, PPM) for ppm, amount in taxable.items())
         return {**lines, "standing": standing, "tax": tax}
 

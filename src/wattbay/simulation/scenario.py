@@ -140,10 +140,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
     profiles = scenario_series.read_profile_file(files, isp_us)
     head = scenario_parts.read_head(root)
     order_lead_us = _order_lead(root.table("orders"), market.product)
-    last = len(all_days) if days is None else days
-    if all_days and not 1 <= last <= len(all_days):
-        what = f"{last} days are wanted, the scenario has {len(all_days)}"
-        root.source.faults.append(Fault("--days", what, f"1 to {len(all_days)}"))
+    last = _last_day(root, days, len(all_days))
     count = len(rows) if pods is None else pods
     others = scenario_parts.merged((*market.community.operators, *market.suppliers))
     _check_names(root, names, min(count, PODS_MAX), others)
@@ -198,6 +195,15 @@ def _check_format(root: Table) -> None:
     version = root.integer("format")
     if "format" in root and version != FORMAT:
         root.fault("format", f"format {version} is unknown", f"this program reads {FORMAT}")
+
+
+def _last_day(root: Table, days: int | None, known: int) -> int:
+    """Return how many of the days are wanted; note where there are not so many."""
+    last = known if days is None else days
+    if known and not 1 <= last <= known:
+        what = f"{last} days are wanted, the scenario has {known}"
+        root.source.faults.append(Fault("--days", what, f"1 to {known}"))
+    return last
 
 
 def _check_options(root: Table, pods: int | None, seed: int | None) -> None:

@@ -21,7 +21,8 @@ from wattbay.clearing.retail.models import (
     TimeOfUse,
     Window,
 )
-from wattbay.core.facts import LocalFee, Tariff, TaxRate
+from wattbay.core.facts import EnergyTier, LocalFee, MonthlyCharges, Tariff, TaxRate
+from wattbay.core.monthly import fault
 from wattbay.errors import ConfigError, Fault
 from wattbay.ids import TariffId, ZoneId
 from wattbay.periods import Calendar, Instant, Period
@@ -108,7 +109,27 @@ def _tariff(table: Table, zones: Collection[str], calendar: Calendar) -> Tariff:
         service=table.price("service_cents_per_kwh", 0),
         standing_nano_per_day=table.cents("standing_cents_per_day", 0),
         tax=tuple(taxes),
+        monthly=_monthly(table),
     )
+
+
+def _monthly(table: Table) -> MonthlyCharges | None:
+    """Read what a tariff charges by the local month; None where that is nothing."""
+    tiers: list[EnergyTier] = []
+    for row in table.tables("tiers"):
+        bound = row.integer("from_kwh", most=10**9) * 1_000
+        if tiers and bound <= tiers[-1].from_wh:
+            row.fault("from_kwh", "the tier is not above the one before", "lowest first")
+        tiers.append(EnergyTier(from_wh=bound, nano_per_wh=_price(row)))
+    monthly = MonthlyCharges(
+        tiers=tuple(tiers),
+        capacity_nano_per_w=table.price("capacity_cents_per_kw", 0),
+        minimum_nano=table.cents("minimum_cents_per_month", 0),
+    )
+    wrong = fault(monthly)
+    if wrong:
+        table.fault("tiers", wrong)
+    return None if monthly == MonthlyCharges() else monthly
 
 
 def _flat(tariff: Tariff, varying: Sequence[Model]) -> list[Model]:

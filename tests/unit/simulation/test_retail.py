@@ -16,7 +16,7 @@ from wattbay.agents.quantity import Alternatives
 from wattbay.agents.strategies import strategy
 from wattbay.clearing.retail.models import Component, GridStability, Indexed, TimeOfUse
 from wattbay.core.commands import ListDeliveries, PlaceOrder, PublishPrices
-from wattbay.core.facts import Side
+from wattbay.core.facts import EnergyTier, MonthlyCharges, Side
 from wattbay.errors import ConfigError
 from wattbay.ids import PodId, TariffId, ZoneId
 from wattbay.periods import Instant, instant
@@ -30,6 +30,7 @@ NORTH, SOUTH = ZoneId("north"), ZoneId("south")
 TOU, DYNAMIC, FLAT = TariffId("time-of-use"), TariffId("dynamic"), TariffId("flat")
 WINDOW = '[[tariff.time_of_use]]\nfrom = "00:00"\nto = "07:00"\ncents_per_kwh = -4.000\n'
 INDEX = '[[tariff.indexed]]\nseries = "dtou_p_per_kwh"\n'
+TIERS = "{ from_kwh = 40, cents_per_kwh = 5.000 }"
 ZONE = '[[zone]]\nid = "north"\n'
 
 Written = Callable[..., Path]
@@ -48,7 +49,7 @@ def written(tmp_path: Path) -> Written:
         text = (PACKAGED / "london-tariffs.toml").read_text(encoding="utf-8")
         text = text.replace('"data/', f'"{PACKAGED.as_posix()}/data/')
         for name, new in replaced.items():
-            old = {"window": WINDOW, "index": INDEX, "zone": ZONE}[name]
+            old = {"window": WINDOW, "index": INDEX, "zone": ZONE, "tiers": TIERS}[name]
             assert old in text
             text = text.replace(old, new)
         path = tmp_path / "scenario.toml"
@@ -119,8 +120,8 @@ def test_tariff_holds_as_published_and_its_mean_is_rounded_down(london: Scenario
     mean = tariffs.mean(DYNAMIC)
     assert mean.energy == sum(every) // len(every)
     assert (mean.export, mean.network_regional) == (46_400, 45_500)
-    least = min(mean.energy, tariffs.mean(TOU).energy, 70_000)
-    assert stored_price(london) == (least + 46_400) // 20 * 10
+    assert mean.energy > tariffs.mean(TOU).energy > 60_000  # that of the tiers
+    assert stored_price(london) == (60_000 + 46_400) // 2
 
 
 def test_life_without_a_market_is_paid_at_the_prices_of_each_delivery(london: Scenario) -> None:
@@ -256,6 +257,30 @@ def test_critical_peak_replaces_the_price_in_its_event(written: Written) -> None
 )
 def test_fault_of_a_model_is_told(written: Written, window: str, fault: str) -> None:
     assert fault in faults(written(window=window))
+
+
+@pytest.mark.parametrize(
+    ("tiers", "fault"),
+    [
+        (TIERS.replace("40", "20"), "the tier is not above the one before"),
+        (TIERS.replace("5.000", "200_000"), "a tier adds"),
+        (TIERS.replace("from_kwh = 40, ", ""), "from_kwh is missing"),
+    ],
+)
+def test_fault_of_a_tier_is_told(written: Written, tiers: str, fault: str) -> None:
+    assert fault in faults(written(tiers=tiers))
+
+
+def test_charges_of_the_month_are_read(london: Scenario) -> None:
+    monthly = next(one.monthly for one in london.tariffs if one.tariff == "tiers")
+    assert monthly == MonthlyCharges(
+        tiers=(
+            EnergyTier(from_wh=20_000, nano_per_wh=20_000),
+            EnergyTier(from_wh=40_000, nano_per_wh=50_000),
+        ),
+        capacity_nano_per_w=200_000,
+        minimum_nano=5_000_000_000,
+    )
 
 
 @pytest.mark.parametrize(

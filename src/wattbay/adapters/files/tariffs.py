@@ -57,7 +57,7 @@ def tariffs_document(registry: Registry, product: Product) -> dict[str, object]:
 
 def _tariff(tariff: Tariff) -> dict[str, object]:
     """Return one tariff. Prices are nano-currency per Wh."""
-    return {
+    document: dict[str, object] = {
         "energy": tariff.energy,
         "network_regional": tariff.network_regional,
         "network_local": {
@@ -69,3 +69,13 @@ def _tariff(tariff: Tariff) -> dict[str, object]:
         "standing_nano_per_day": tariff.standing_nano_per_day,
         "tax": [{"since": to_text(step.since), "ppm": step.ppm} for step in tariff.tax],
     }
+    monthly = tariff.monthly
+    if monthly is not None:
+        document["monthly"] = {
+            "tiers": [
+                {"from_wh": tier.from_wh, "nano_per_wh": tier.nano_per_wh} for tier in monthly.tiers
+            ],
+            "capacity_nano_per_w": monthly.capacity_nano_per_w,
+            "minimum_nano": monthly.minimum_nano,
+        }
+    return document
