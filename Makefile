@@ -31,7 +31,7 @@ golden: setup  ## renew the golden files; review the diff
 	WATTBAY_RENEW_GOLDEN=1 $(B)/pytest tests/golden
 bench: setup ## speed and memory, beside a reference loop
 	$(B)/python -m benchmarks
-wheel: setup ## the wheel, in dist/
+wheel: setup ## the wheel, in dist/; WATTBAY_COMPILE=1 insists on compiling the order book
 	$(B)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 pins:        ## renew constraints.txt (needs uv)
 	sh tools/pins.sh

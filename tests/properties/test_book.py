@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.book_flows import (
+    Wanted,
+    a_book,
+    a_rule,
+    a_step,
+    placed,
+    plan_and_fold,
+    together,
+)
 from tests.slow_book import SlowBook
 from wattbay.core.facts import SelfTrade
 from wattbay.core.market.book import Book
-from wattbay.core.market.packed import pack_outcomes, unpack
+from wattbay.core.market.packed import pack_outcomes
 from wattbay.core.market.pools import Pools
 from wattbay.core.market.steps import (
     BUY,
@@ -31,12 +38,9 @@ from wattbay.core.market.steps import (
     Moved,
     New,
     Outcome,
-    Passed,
     Phase,
     Refusal,
     Refused,
-    Release,
-    Released,
     Step,
     Terms,
     Time,
@@ -65,31 +69,6 @@ rules = st.builds(
     network_fees=fees,
     parents=st.just((0, 0, 1, 1)),
 )
-
-
-class Wanted(NamedTuple):
-    """An order before its pool is known."""
-
-    new: New
-    zone: int = 0
-    origin: int = 0
-    wants: int = 0
-
-
-def placed(step: Step | Wanted, pools: Pools) -> Step:
-    """Return a step whose order is in its pool."""
-    if not isinstance(step, Wanted):
-        return step
-    new, zone, origin, wants = step
-    return new._replace(pool=pools.of(new.pool, zone, origin, wants))
-
-
-def a_book(rules: BookRules, steps: Sequence[Step | Wanted]) -> tuple[Book, list[Step]]:
-    """Return a book with the pools that steps need, and the steps."""
-    pools, book = Pools(rules), Book(rules)
-    found = [placed(step, pools) for step in steps]
-    pools.lay(book)
-    return book, found
 
 
 @st.composite
@@ -134,32 +113,6 @@ amendments = st.builds(
 )
 cancellations = st.builds(Cancel, numbers, st.sampled_from((0, 0, 1)))
 asked = st.one_of(wanted(), wanted(), wanted(), wanted(), amendments, cancellations)
-
-
-def together(found: list[Outcome]) -> list[Outcome]:
-    """Leave out that time passed, which the slow book does not say."""
-    return [outcome for outcome in found if not isinstance(outcome, Passed)]
-
-
-def plan_and_fold(book: Book, other: Book, step: Step) -> list[Outcome]:
-    """Enter a step as an exchange does: plan it, and fold what it comes to onto another book."""
-    found: list[Outcome] = []
-    while True:
-        before = book.dump()
-        outcomes = book.plan(step)
-        assert book.dump() == before
-        assert unpack(pack_outcomes(outcomes)) == outcomes
-        found += outcomes
-        book.fold(outcomes)
-        other.fold(outcomes)
-        while number := book.released():
-            again = book.plan(Release(number))
-            assert isinstance(again[0], Released)
-            found += again
-            book.fold(again)
-            other.fold(again)
-        if not isinstance(step, Time) or outcomes == [Passed(step.at)]:
-            return found
 
 
 class TradingMachine(RuleBasedStateMachine):
@@ -349,61 +302,6 @@ def fee_between(pools: Pools, buy: New, sell: New) -> int | None:
 
 TradingMachine.TestCase.settings = settings(stateful_step_count=40, max_examples=120)
 test_book_does_what_the_slow_one_does = TradingMachine.TestCase
-
-
-def a_rule(draw: random.Random) -> BookRules:
-    pairs = [(one, other) for one in (1, 2) for other in (1, 2)]
-    matrix = {pair: draw.randint(-1, 2) for pair in draw.sample(pairs, 3)}
-    return BookRules(
-        self_trade=draw.choice((None, *SelfTrade)),
-        network_fee=draw.randint(-1, 1),
-        network_fees=draw.choice((None, None, matrix)),
-        parents=(0, 0, 1, 1),
-    )
-
-
-def an_order(draw: random.Random, number: int, now: int) -> Wanted:
-    """Draw an order that the market accepts."""
-    side = draw.choice((BUY, SELL))
-    kind = draw.choice((Kind.LIMIT,) * 6 + tuple(Kind))
-    lasting = draw.choice((TimeInForce.GTC,) * 6 + tuple(TimeInForce))
-    has_limit = kind in (Kind.LIMIT, Kind.STOP_LIMIT)
-    rests = has_limit and lasting in (TimeInForce.GTC, TimeInForce.GTD)
-    special = draw.choice(("", "", "peak", "post_only", "min_quantity"))
-    quantity = draw.randint(1, 12)
-    valid_from = now + draw.randint(0, 6) if draw.random() < 0.1 else None
-    terms = Terms(
-        kind=kind,
-        time_in_force=lasting,
-        stop=draw.randint(-3, 3) if kind in (Kind.STOP, Kind.STOP_LIMIT) else None,
-        protection=None if has_limit else draw.choice((None, draw.randint(-3, 3))),
-        min_quantity=draw.randint(1, quantity) if special == "min_quantity" else 0,
-        post_only=special == "post_only" and rests,
-        peak=draw.randint(1, 4) if special == "peak" and rests else None,
-        valid_from=valid_from,
-        expires=now + draw.randint(7, 20) if lasting is TimeInForce.GTD else None,
-        partner=draw.randint(1, 3) if draw.random() < 0.05 else 0,
-    )
-    limit = draw.randint(-3, 3) if has_limit else None
-    new = New(number, draw.randint(0, 3), side, limit, quantity, terms)
-    origin = draw.choice((0, 0, 1, 2, 3)) if side == SELL else 0
-    wants = draw.choice((0, 0, 0, 1, 2)) if side == BUY else 0
-    return Wanted(new, draw.randint(1, 2), origin, wants)
-
-
-def a_step(draw: random.Random, number: int, slow: SlowBook) -> Step | Wanted:
-    """Draw a step; changes and cancellations are of orders that live, where there are any."""
-    what = draw.random()
-    if what < 0.65 or not slow.orders:
-        return an_order(draw, number, slow.now)
-    order = draw.choice(slow.orders)
-    if what < 0.75:
-        return Cancel(order.new.order, draw.choice((0, order.new.party, 1)))
-    if what < 0.8:
-        return Time(slow.now + draw.randint(0, 5))
-    limit = draw.choice((None, draw.randint(-3, 3)))
-    total = draw.choice((None, max(1, order.filled + order.left + draw.randint(-6, 4))))
-    return Amend(order.new.order, draw.choice((0, order.new.party)), limit, total)
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from wattbay.cli.doctor import Finding, examine, is_healthy, numbers, report, to_json
+from wattbay.core.market.columns import IS_COMPILED
 
 
 def test_machine_that_passes_its_tests_is_healthy(tmp_path: Path) -> None:
@@ -47,3 +48,9 @@ def test_exit_status_says_whether_something_is_missing(
 ) -> None:
     assert report(tmp_path, as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["healthy"] is True
+
+
+def test_doctor_says_whether_the_order_book_is_compiled(tmp_path: Path) -> None:
+    book = next(finding for finding in examine(tmp_path) if finding.what == "Order book")
+    assert book.found == ("compiled" if IS_COMPILED else "interpreted")
+    assert is_healthy([book])
