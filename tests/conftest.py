@@ -1,4 +1,4 @@
-"""What holds for every test: how examples are drawn, and what needs a browser."""
+"""What holds for every test: how examples are drawn, and what needs a browser or a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("tests.builders", "tests.strategies")
+pytest.register_assert_rewrite("tests.builders", "tests.servers", "tests.strategies")
+
+from tests.servers import program  # noqa: E402 - its assertions are rewritten first
 
 # On a push the same examples are drawn each time; at night they are new ones and many.
 # Two shared cores make timing meaningless, so that no example has a deadline.
@@ -37,25 +39,41 @@ def is_left_out() -> bool:
     return browser_path() is None and not os.environ.get("WATTBAY_REQUIRE_BROWSER")
 
 
+SERVERS = {
+    "mosquitto": "the wire of the devices with Mosquitto, for want of it (install mosquitto)",
+    "postgres": "PostgreSQL, for want of it (install postgresql)",
+}
+"""Markers of tests that start a real server, named after its program, and what is untested."""
+
+
+def left_out() -> dict[str, str]:
+    """Return the markers whose tests are left out, and what is not tested then."""
+    found = {}
+    if is_left_out():
+        found["browser"] = "the report in a browser, for want of one (install chromium)"
+    if not os.environ.get("WATTBAY_REQUIRE_SERVERS"):
+        found |= {name: what for name, what in SERVERS.items() if program(name) is None}
+    return found
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: opens a page in headless Chromium")
+    for name in SERVERS:
+        config.addinivalue_line("markers", f"{name}: starts the server of that name")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave browser tests out where there is no browser; the summary says so."""
-    if not is_left_out():
-        return
-    out = [item for item in items if item.get_closest_marker("browser")]
-    config.hook.pytest_deselected(items=out)
-    items[:] = [item for item in items if not item.get_closest_marker("browser")]
+    """Leave tests out whose browser or server is not there; the summary says so."""
+    names = left_out()
+    out = [item for item in items if any(map(item.get_closest_marker, names))]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if is_left_out():
-        terminalreporter.write_line(
-            "NOT TESTED: the report in a browser, for want of one (install chromium).",
-            yellow=True,
-        )
+    for what in left_out().values():
+        terminalreporter.write_line(f"NOT TESTED: {what}.", yellow=True)
 
 
 @pytest.fixture(scope="session")

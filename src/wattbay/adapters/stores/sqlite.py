@@ -1,0 +1,305 @@
+"""Verified readings in one SQLite file: what a community on one machine needs.
+
+Rows stand in the order of (instant, device), for instants are known in advance: both what all
+devices measured at one, and what one device measured over a span, are then found by seeking. That
+each number of a device is taken once is kept by a small table of stretches, in the same
+transaction; an index over the numbers would cost more than all the rest.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from wattbay.errors import AdapterError
+from wattbay.ids import CommunityId, MeterId
+from wattbay.kernel.evidence import (
+    ALARMS_PER_DEVICE_MAX,
+    Outcome,
+    Reading,
+    Runs,
+    Source,
+    judge,
+)
+from wattbay.periods import Instant, Period
+
+APPLICATION_ID = 0x57425244
+"""``WBRD``: what the file says of itself."""
+FORMAT = 1
+CACHE_KIB = 32_768
+LOG_PAGES = 4_096
+"""Pages of the write-ahead log before it is written back."""
+RUNS_CACHED_MAX = 100_000
+"""Starts of devices whose numbers are kept in memory; the rest is read when it is needed."""
+WRITER_WAITS_S = 5.0
+"""How long a writer waits for another one's transaction to end. [s]"""
+
+_TABLES = """
+CREATE TABLE devices (
+  number INTEGER PRIMARY KEY, community TEXT NOT NULL, device TEXT NOT NULL,
+  UNIQUE (community, device)
+);
+CREATE TABLE readings (
+  measured_at INTEGER NOT NULL, device INTEGER NOT NULL, boot INTEGER NOT NULL,
+  seq INTEGER NOT NULL, import_register INTEGER NOT NULL, export_register INTEGER NOT NULL,
+  flags INTEGER NOT NULL, power_w INTEGER, voltage_mv INTEGER, proof BLOB NOT NULL,
+  PRIMARY KEY (measured_at, device)
+) WITHOUT ROWID;
+CREATE TABLE runs (
+  device INTEGER NOT NULL, boot INTEGER NOT NULL, runs BLOB NOT NULL,
+  PRIMARY KEY (device, boot)
+) WITHOUT ROWID;
+CREATE TABLE alarms (
+  number INTEGER PRIMARY KEY, measured_at INTEGER NOT NULL, device INTEGER NOT NULL,
+  boot INTEGER NOT NULL, seq INTEGER NOT NULL, import_register INTEGER NOT NULL,
+  export_register INTEGER NOT NULL, flags INTEGER NOT NULL, power_w INTEGER, voltage_mv INTEGER,
+  proof BLOB NOT NULL, UNIQUE (device, proof)
+);
+CREATE TABLE state (forgotten_before INTEGER NOT NULL, epoch INTEGER NOT NULL);
+INSERT INTO state VALUES (0, 0);
+"""
+_COLUMNS = (
+    "measured_at, device, boot, seq, import_register, export_register,"
+    " flags, power_w, voltage_mv, proof"
+)
+_INSERT = f"INSERT INTO readings ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_ALARM = f"INSERT OR IGNORE INTO alarms ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_RUNS = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?)"
+_SELECT = (
+    "SELECT community, devices.device, boot, seq, measured_at, import_register, export_register,"
+    " flags, power_w, voltage_mv, proof FROM {table} AS rows JOIN devices ON number = rows.device"
+)
+
+_pairs = msgspec.msgpack.Decoder(list[tuple[int, int]])
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class SqliteReadingStore:
+    """Readings in a file of their own.
+
+    One writer: whoever opened it last. Each opening counts an epoch up, and each transaction begins
+    by comparing it, so that a writer that was given up for dead changes nothing when it wakes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it.
+
+        Raises
+        ------
+        AdapterError
+            If it is something else, or cannot be written to.
+        """
+        self._path = path
+        self._numbers: dict[tuple[CommunityId, MeterId], int] = {}
+        self._runs: dict[tuple[int, int], Runs] = {}
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=WRITER_WAITS_S)
+        try:
+            self._open()
+            self._db.execute("UPDATE state SET epoch = epoch + 1")
+            (self._epoch,) = self._db.execute("SELECT epoch FROM state").fetchone()
+        except sqlite3.Error as error:
+            self._db.close()
+            msg = f"{path} is no store of readings that can be written to: {error}"
+            raise AdapterError(msg) from error
+
+    def _open(self) -> None:
+        db = self._db
+        (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            msg = f"no write-ahead log, but {mode}"
+            raise sqlite3.OperationalError(msg)
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables == 0:
+            settings = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
+            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {settings} COMMIT;")
+        found = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in _HEADERS]
+        if found != [APPLICATION_ID, FORMAT]:
+            msg = f"application and format are {found}, not {[APPLICATION_ID, FORMAT]}"
+            raise sqlite3.DatabaseError(msg)
+        for number, community, device in db.execute("SELECT * FROM devices"):
+            self._numbers[CommunityId(community), MeterId(device)] = number
+        (before,) = db.execute("SELECT forgotten_before FROM state").fetchone()
+        self._forgotten_before = Instant(before)
+
+    def add(self, batch: Sequence[Reading]) -> list[Outcome]:
+        """Store readings with one durable write.
+
+        Raises
+        ------
+        AdapterError
+            If they do not stand for certain: none of them does, and the batch may come again.
+        """
+        if len(self._runs) > RUNS_CACHED_MAX:
+            self._runs.clear()
+        try:
+            self._begin()
+            outcomes = self._add(batch)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            # What was accounted for in memory does not stand: it is read again.
+            self._runs.clear()
+            self._numbers.clear()
+            with suppress(sqlite3.Error):
+                self._open()
+            msg = f"{self._path} cannot be written: {error}"
+            raise AdapterError(msg) from error
+        return outcomes
+
+    def _begin(self) -> None:
+        """Begin a transaction, unless another writer has taken over."""
+        self._db.execute("BEGIN IMMEDIATE")
+        (epoch,) = self._db.execute("SELECT epoch FROM state").fetchone()
+        if epoch != self._epoch:
+            msg = "another program opened it since, and writes to it now"
+            raise sqlite3.OperationalError(msg)
+
+    def _add(self, batch: Sequence[Reading]) -> list[Outcome]:
+        numbers = self._numbers_of(batch)
+        held = self._held(batch, numbers)
+        touched: set[tuple[int, int]] = set()
+        new: list[tuple[object, ...]] = []
+        outcomes: list[Outcome] = []
+        for reading, number in zip(batch, numbers, strict=True):
+            key = (reading.measured_at, number)
+            runs = self._runs_of(number, reading.boot)
+            outcome = judge(reading, runs, held.get(key), self._forgotten_before)
+            outcomes.append(outcome)
+            if outcome is Outcome.REPEATED:
+                continue
+            touched.add((number, reading.boot))
+            row = (reading.measured_at, number, *reading[2:4], *reading[5:])
+            if outcome is Outcome.STORED:
+                held[key] = reading.proof
+                new.append(row)
+            elif outcome is Outcome.ALTERED:
+                self._raise_alarm(number, row)
+        self._db.executemany(_INSERT, new)
+        self._db.executemany(
+            _RUNS, [(*key, _pack(list(self._runs[key]))) for key in sorted(touched)]
+        )
+        return outcomes
+
+    def _numbers_of(self, batch: Sequence[Reading]) -> list[int]:
+        """Return the number of each reading's device; new devices get one."""
+        found = []
+        for reading in batch:
+            name = (reading.community, reading.device)
+            number = self._numbers.get(name)
+            if number is None:
+                cursor = self._db.execute(
+                    "INSERT INTO devices (community, device) VALUES (?, ?)", name
+                )
+                number = self._numbers[name] = cursor.lastrowid or 0
+            found.append(number)
+        return found
+
+    def _held(
+        self, batch: Sequence[Reading], numbers: Sequence[int]
+    ) -> dict[tuple[Instant, int], bytes]:
+        """Return the proofs that are stored under the keys of a batch.
+
+        A key can only be taken if it is no later than the last instant of all: most batches bring
+        later ones, and need no look.
+        """
+        (last,) = self._db.execute("SELECT max(measured_at) FROM readings").fetchone()
+        held: dict[tuple[Instant, int], bytes] = {}
+        if last is None:
+            return held
+        for reading, number in zip(batch, numbers, strict=True):
+            if reading.measured_at <= last:
+                key = (reading.measured_at, number)
+                row = self._db.execute(
+                    "SELECT proof FROM readings WHERE measured_at = ? AND device = ?", key
+                ).fetchone()
+                if row is not None:
+                    held[key] = row[0]
+        return held
+
+    def _runs_of(self, number: int, boot: int) -> Runs:
+        key = (number, boot)
+        runs = self._runs.get(key)
+        if runs is None:
+            row = self._db.execute(
+                "SELECT runs FROM runs WHERE device = ? AND boot = ?", key
+            ).fetchone()
+            runs = self._runs[key] = Runs(_pairs.decode(row[0]) if row else ())
+        return runs
+
+    def _raise_alarm(self, number: int, row: tuple[object, ...]) -> None:
+        (known,) = self._db.execute(
+            "SELECT count(*) FROM alarms WHERE device = ?", (number,)
+        ).fetchone()
+        if known < ALARMS_PER_DEVICE_MAX:
+            self._db.execute(_ALARM, row)
+
+    def runs(self, source: Source) -> Runs:
+        """Return which numbers of a device's start are accounted for."""
+        number = self._numbers.get((source.community, source.device))
+        return Runs() if number is None else Runs(self._runs_of(number, source.boot))
+
+    def of_device(
+        self, community: CommunityId, device: MeterId, within: Period
+    ) -> Iterator[Reading]:
+        """Yield a device's readings of a span, by instant."""
+        number = self._numbers.get((community, device))
+        yield from self._rows(
+            _SELECT.format(table="readings")
+            + " WHERE measured_at >= ? AND measured_at < ? AND rows.device = ?"
+            " ORDER BY measured_at",
+            (within.start, within.end, number),
+        )
+
+    def at(self, community: CommunityId, measured_at: Instant) -> Iterator[Reading]:
+        """Yield all readings of a community at an instant, by device."""
+        yield from self._rows(
+            _SELECT.format(table="readings")
+            + " WHERE measured_at = ? AND community = ? ORDER BY devices.device",
+            (measured_at, community),
+        )
+
+    def alarms(self, community: CommunityId) -> Iterator[Reading]:
+        """Yield what came under counters or an instant that were taken, oldest first."""
+        yield from self._rows(
+            _SELECT.format(table="alarms").replace("number = ", "devices.number = ")
+            + " WHERE community = ? ORDER BY rows.number",
+            (community,),
+        )
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[Reading]:
+        for row in self._db.execute(query, values):
+            yield Reading(*row)
+
+    def forget(self, before: Instant) -> int:
+        """Take away the readings measured before an instant; return how many they were."""
+        try:
+            self._begin()
+            gone = self._db.execute(
+                "DELETE FROM readings WHERE measured_at < ?", (before,)
+            ).rowcount
+            self._db.execute(
+                "UPDATE state SET forgotten_before = max(forgotten_before, ?)", (before,)
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            msg = f"{self._path} cannot be written: {error}"
+            raise AdapterError(msg) from error
+        self._forgotten_before = max(self._forgotten_before, before)
+        return gone
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+_HEADERS = ("application_id", "user_version")
