@@ -20,7 +20,7 @@ from wattbay.periods import Instant
 
 _AT_ONCE = OrderTerms(time_in_force=TimeInForce.FOK)
 """What the legs of a basket say."""
-_AT_ONE_INSTANT = frozenset({Mechanism.CALL_AUCTION, Mechanism.SUBMITTED})
+_AT_ONE_INSTANT = (Mechanism.CALL_AUCTION, Mechanism.SUBMITTED)
 """Mechanisms by which no order is filled before all are."""
 
 

@@ -6,8 +6,11 @@ Orders, holds and positions change and, where a product is traded continuously, 
 from __future__ import annotations
 
 from wattbay.core import events as e
+from wattbay.core.facts import PodFacts, Product
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import orders
+from wattbay.core.market.codes import BY_USER, CANCELLED, ENTERED, TRADE
+from wattbay.core.market.columns import column_of
 from wattbay.core.market.orders import Book, Market, Order
 from wattbay.core.market.steps import (
     Cancelled,
@@ -16,7 +19,6 @@ from wattbay.core.market.steps import (
     Moved,
     Reduced,
     Released,
-    Trade,
 )
 from wattbay.core.market.venue import Venue, admit, change_phase, kept_terms, terms_of
 from wattbay.core.registry import Registry, facts_then
@@ -27,38 +29,37 @@ from wattbay.periods import Instant
 
 def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPlaced) -> None:
     """Let an order stand, and come into its order book."""
-    orders.placed(registry, market, ledger, event)
+    facts = orders.placed(registry, market, ledger, event)
     book = market.books[event.product][event.delivery]
     if book.venue is None:
         return
     order = book.orders[event.order]
     if not order.stands_by:
-        _enter(registry, book.venue, event.product, event.delivery, order, event.rests_wh)
+        product = registry.products[event.product]
+        _enter(book.venue, product, facts, order, event.rests_wh or 0)
 
 
-def _enter(
-    registry: Registry,
-    venue: Venue,
-    name: ProductId,
-    delivery: Instant,
-    order: Order,
-    rests_wh: int | None,
-) -> None:
+def _enter(venue: Venue, product: Product, facts: PodFacts, order: Order, rests_wh: int) -> None:
     """Let an order come into the order book."""
-    terms = kept_terms(order.limit, order.terms)
-    facts = facts_then(registry, order.pod, delivery)
-    numbers = admit(venue, registry.products[name], facts, order.side, terms)
+    limit, terms = order.limit, kept_terms(order.limit, order.terms)
+    numbers = admit(venue, product, facts, order.side, terms)
+    party, _, pool = numbers
+    if terms is None and limit is not None:
+        row = (ENTERED, order.order, party, pool, limit, order.quantity_wh, rests_wh, 0)
+        venue.book.fold_packed(column_of(row))
+        return
     waits = terms is not None and terms.stop is not None
+    venue.has_stops = venue.has_stops or waits
     venue.book.fold(
         (
             Entered(
                 order.order,
-                numbers.party,
-                numbers.pool,
-                order.limit,
+                party,
+                pool,
+                limit,
                 order.quantity_wh,
                 terms_of(terms, numbers.partner),
-                rests_wh or 0,
+                rests_wh,
                 waits,
             ),
         )
@@ -84,7 +85,10 @@ def cancelled(market: Market, ledger: Ledger, event: e.OrderCancelled) -> None:
     order = book.orders[event.order]
     part = order.open_wh if event.quantity_wh is None else event.quantity_wh
     if book.venue is not None and book.venue.book.is_known(event.order):
-        book.venue.book.fold((Cancelled(event.order, part, event.reason),))
+        if event.reason is Ended.USER:
+            book.venue.book.fold_packed(column_of((CANCELLED, event.order, part, BY_USER)))
+        else:
+            book.venue.book.fold((Cancelled(event.order, part, event.reason),))
     if event.is_over:
         orders.gone(market, ledger, event.product, event.delivery, event.order)
         return
@@ -115,7 +119,8 @@ def released(registry: Registry, market: Market, event: e.OrderReleased) -> None
         _touch(market, event.product, event.delivery)
     else:
         order = book.orders[event.order]
-        _enter(registry, venue, event.product, event.delivery, order, event.rests_wh)
+        facts = facts_then(registry, order.pod, event.delivery)
+        _enter(venue, registry.products[event.product], facts, order, event.rests_wh or 0)
 
 
 def suspended(market: Market, event: e.OrderSuspended) -> None:
@@ -140,9 +145,10 @@ def traded(market: Market, ledger: Ledger, event: e.Traded) -> None:
         else:
             is_buy = event.maker == event.buy_order
             taker = event.sell_order if is_buy else event.buy_order
-            trade = Trade(event.maker, taker, event.sell_price, event.quantity_wh)
-            book.venue.book.fold((trade,))
-        _touch(market, event.product, event.delivery)
+            row = (TRADE, event.maker, taker, event.sell_price, event.quantity_wh)
+            book.venue.book.fold_packed(column_of(row))
+        if book.venue.has_stops:
+            _touch(market, event.product, event.delivery)
     _fill(market, ledger, book, event.buy_order, event, event.buy_release_nano)
     _fill(market, ledger, book, event.sell_order, event, event.sell_release_nano)
 

@@ -12,9 +12,9 @@ from msgspec import Struct, field
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, NetworkLimit, PodFacts, Product, Side, Tariff
-from wattbay.core.ledger import Ledger, account_at, available, hold
+from wattbay.core.ledger import Ledger, account, available, hold
 from wattbay.core.market import form
-from wattbay.core.market.product import gate_closes, gate_opens
+from wattbay.core.market.product import gate_closes
 from wattbay.core.market.standby import Standby, forget
 from wattbay.core.market.venue import Venue
 from wattbay.core.reasons import Reason
@@ -143,17 +143,18 @@ def check(
     fault = size_fault(product, command.quantity_wh, command.limit)
     if fault is not None:
         return fault
-    wrong = form.fault_of(product, command)
-    if wrong is not None:
-        return refuse(*wrong)
-    terms = command.terms
+    terms, price = command.terms, command.limit
+    if terms is not None or price is None:
+        wrong = form.fault_of(product, command)
+        if wrong is not None:
+            return refuse(*wrong)
+        price = worst_price(price, terms)
     if terms is not None and terms.partner is not None and terms.partner not in registry.parties:
         return refuse(Reason.UNKNOWN_PARTY, f"party {terms.partner}")
     fault = _room(product, book, command)
     if fault is not None:
         return fault
     tariff = tariff_at(registry, facts, command.delivery)
-    price = worst_price(command.limit, command.terms)
     at_risk = worst_case(product, tariff, command.side, command.quantity_wh, price)
     if at_risk:
         left = available(registry, ledger, facts.party)
@@ -188,6 +189,8 @@ def _room(product: Product, book: Book, command: c.PlaceOrder) -> list[e.Event] 
         return refuse(Reason.TOO_MANY, f"{product.orders_per_pod_max} open orders are the most")
     if len(book.orders) >= ORDERS_PER_DELIVERY_MAX:
         return refuse(Reason.TOO_MANY, f"{ORDERS_PER_DELIVERY_MAX} orders are the most")
+    if product.position_max_wh is None:
+        return None
     return position_fault(product, stake, command.side, command.quantity_wh)
 
 
@@ -217,9 +220,10 @@ def _no_book(registry: Registry, product: Product, delivery: Instant, at: Instan
 
 def gate_fault(product: Product, delivery: Instant, at: Instant) -> list[e.Event] | None:
     """Refuse what comes before the gate opens or when it is closed."""
-    if at >= gate_closes(product, delivery):
+    # What `gate_closes` and `gate_opens` say: asked of every order, so without the calls.
+    if at >= delivery - product.closes_before_us:
         return refuse(Reason.GATE_CLOSED, "an action stamped at gate closure is late")
-    if at < gate_opens(product, delivery):
+    if at < delivery - product.opens_before_us:
         return refuse(Reason.GATE_NOT_OPEN, "the gate of this delivery opens later")
     return None
 
@@ -266,8 +270,11 @@ def released_nano(order: Order, energy_wh: int) -> int:
 
 def short_price(product: Product, tariff: Tariff) -> int:
     """Return the dearest price at which energy that was sold and not made is bought back."""
-    named = [product.single_price, product.short_price, product.pool_price]
-    return max([tariff.energy, *(price for price in named if price is not None)])
+    dearest = tariff.energy
+    for price in (product.single_price, product.short_price, product.pool_price):
+        if price is not None and price > dearest:
+            dearest = price
+    return dearest
 
 
 def find(market: Market, order: OrderId) -> tuple[ProductId, Instant, Book] | None:
@@ -355,10 +362,11 @@ def amend(change: Change) -> list[e.Event]:
 # --- changes ---------------------------------------------------------------------------------
 
 
-def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPlaced) -> None:
-    """Let an order stand, and hold its worst case."""
+def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPlaced) -> PodFacts:
+    """Let an order stand, and hold its worst case; return what holds of its pod."""
     book = market.books[event.product][event.delivery]
-    name = account_at(registry, event.pod, event.delivery)
+    facts = facts_then(registry, event.pod, event.delivery)
+    name = account(event.pod, facts.party)
     book.orders[event.order] = Order(
         event.order,
         event.pod,
@@ -380,6 +388,7 @@ def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPla
     _open(stake, event.side, event.quantity_wh)
     market.next_order = event.order + 1
     hold(ledger, name, event.hold_nano)
+    return facts
 
 
 def _open(stake: Stake, side: Side, energy_wh: int) -> None:

@@ -18,6 +18,8 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.facts import PodFacts, Product, Role, Side, TradingPhase
 from wattbay.core.ledger import Ledger, available
+from wattbay.core.market.codes import ENTERED
+from wattbay.core.market.columns import Column
 from wattbay.core.market.orders import (
     Book,
     Change,
@@ -28,6 +30,7 @@ from wattbay.core.market.orders import (
     released_nano,
     short_price,
 )
+from wattbay.core.market.packed import unpack
 from wattbay.core.market.steps import (
     Amend,
     Cancelled,
@@ -50,6 +53,7 @@ from wattbay.core.market.venue import (
     network_fee,
     numbers_of,
     open_pool,
+    plan_plain,
     terms_of,
 )
 from wattbay.core.reasons import Reason
@@ -58,6 +62,11 @@ from wattbay.core.terms import Ended
 from wattbay.errors import InvariantBroken
 from wattbay.ids import OrderId, TradeId
 from wattbay.periods import Instant
+
+ENTERED_WIDTH = 8
+"""Of the row of an order that came in and says nothing besides."""
+_RESTS = 6
+"""Where that row says what of it rests."""
 
 _REMEDIES: Mapping[Reason, str] = MappingProxyType(
     {
@@ -93,13 +102,29 @@ def venue_of(book: Book) -> Venue:
 
 def place(registry: Registry, market: Market, entrant: Entrant) -> list[e.Event]:
     """Let an order into its book."""
-    command = entrant.command
-    order = _order_of(OrderId(market.next_order), entrant)
-    outcomes = enter(entrant.book, entrant.product, entrant.facts, order)
+    command, number = entrant.command, OrderId(market.next_order)
+    rows: Column | None = None
+    if command.terms is None and command.limit is not None:
+        rows = plan_plain(
+            venue_of(entrant.book),
+            entrant.facts,
+            number,
+            command.side,
+            command.limit,
+            command.quantity_wh,
+        )
+        if rows is not None and len(rows) == ENTERED_WIDTH and rows[0] == ENTERED:
+            # It comes in and meets nobody, as most do: nothing but that is to tell.
+            return [_placed(entrant, number, rows[_RESTS], waits=False)]
+    order = _order_of(number, entrant)
+    if rows is None:
+        outcomes = enter(entrant.book, entrant.product, entrant.facts, order)
+    else:
+        outcomes = unpack(rows)
     if isinstance(outcomes[0], Refused):
         return _refused(outcomes[0])
     telling = Telling(registry, market, entrant.product, command.delivery, order)
-    return [_placed(entrant, order, outcomes[0]), *telling.tell(outcomes)]
+    return [_came_in(entrant, number, outcomes[0]), *telling.tell(outcomes)]
 
 
 def place_basket(
@@ -124,7 +149,7 @@ def place_basket(
         telling.next_trade = first_trade
         told += telling.tell(outcomes)
         first_trade = telling.next_trade
-        placed.append(_placed(entrant, order, outcomes[0]))
+        placed.append(_came_in(entrant, order.order, outcomes[0]))
         failed.append(telling.left[order.order] > 0 or _is_cut(outcomes))
     if not any(failed):
         return placed + told
@@ -193,13 +218,18 @@ def _refused(refused: Refused) -> list[e.Event]:
     return refuse(reason, _REMEDIES.get(reason, "the book does not take this"))
 
 
-def _placed(entrant: Entrant, order: Order, entered: Outcome) -> e.Event:
+def _came_in(entrant: Entrant, number: OrderId, entered: Outcome) -> e.OrderPlaced:
     """Return the event of an order that came in."""
     if not isinstance(entered, Entered):
         raise InvariantBroken("an order that is not refused comes in")
+    return _placed(entrant, number, entered.rests, waits=entered.waits)
+
+
+def _placed(entrant: Entrant, number: OrderId, rests: int, *, waits: bool) -> e.OrderPlaced:
+    """Return the event of an order that came in, of which so much rests."""
     command = entrant.command
     return e.OrderPlaced(
-        order=order.order,
+        order=number,
         pod=command.pod,
         product=command.product,
         delivery=command.delivery,
@@ -208,8 +238,8 @@ def _placed(entrant: Entrant, order: Order, entered: Outcome) -> e.Event:
         limit=command.limit,
         hold_nano=entrant.hold_nano,
         terms=command.terms,
-        rests_wh=entered.rests,
-        waits=entered.waits,
+        rests_wh=rests,
+        waits=waits,
     )
 
 

@@ -15,6 +15,8 @@ from msgspec import Struct, field
 
 from wattbay.core.facts import PodFacts, Product, SelfTrade, Side, TradingPhase
 from wattbay.core.market.book import Book
+from wattbay.core.market.codes import NEW
+from wattbay.core.market.columns import Column, column_of
 from wattbay.core.market.levels import POOLS_MAX
 from wattbay.core.market.steps import (
     BUY,
@@ -45,15 +47,12 @@ _SELF_TRADE = (None, *SelfTrade)
 """By their numbers in a snapshot."""
 
 
-class PoolKey(NamedTuple):
-    """What orders of one pool have in common."""
+PoolKey = tuple[int, ZoneId, str, bool]
+"""What orders of one pool have in common.
 
-    side: int
-    """`BUY` or `SELL`."""
-    zone: ZoneId
-    origin: str
-    """What a sell order is, or what a buy order wants; empty for anything."""
-    is_local: bool
+`BUY` or `SELL`; the zone; what a sell order is, or what a buy order wants (empty for anything);
+and whether it is local.
+"""
 
 
 class Venue(Struct):
@@ -65,6 +64,8 @@ class Venue(Struct):
     """Their numbers in the book."""
     parties: dict[PartyId, int] = field(default_factory=dict)
     """Their numbers in the book, from 1."""
+    has_stops: bool = False
+    """Whether a stop order ever came in: else none can be reached."""
 
 
 def book_to_numbers(book: object) -> list[int]:
@@ -113,9 +114,9 @@ def key_of(side: Side, zone: ZoneId, terms: OrderTerms | None) -> PoolKey:
     """Return which pool an order belongs to."""
     sign = BUY if side is Side.BUY else SELL
     if terms is None:
-        return PoolKey(sign, zone, "", is_local=False)
+        return (sign, zone, "", False)
     origin = terms.wants if sign == BUY else terms.origin
-    return PoolKey(sign, zone, origin or "", terms.is_local)
+    return (sign, zone, origin or "", terms.is_local)
 
 
 def is_full(venue: Venue, key: PoolKey) -> bool:
@@ -126,11 +127,12 @@ def is_full(venue: Venue, key: PoolKey) -> bool:
 
 def open_pool(book: Book, pools: Mapping[PoolKey, int], key: PoolKey, product: Product) -> int:
     """Make a pool in a book, link it with those it may meet, and return its number."""
-    number = book.open_pool(key.side)
+    side = key[0]
+    number = book.open_pool(side)
     for other, its_number in pools.items():
-        if other.side == key.side:
+        if other[0] == side:
             continue
-        if key.side == BUY:
+        if side == BUY:
             buy, sell, buyers, sellers = key, other, number, its_number
         else:
             buy, sell, buyers, sellers = other, key, its_number, number
@@ -146,12 +148,13 @@ def fee_between(product: Product, buy: PoolKey, sell: PoolKey) -> int | None:
     A buy order accepts the origin that it wants and all below it. A local order, of either side,
     meets those of its own zone.
     """
-    if (buy.is_local or sell.is_local) and buy.zone != sell.zone:
+    _, buyer, wanted, is_buyer_local = buy
+    _, seller, origin, is_seller_local = sell
+    if (is_buyer_local or is_seller_local) and buyer != seller:
         return None
-    wanted = buy.origin
-    if wanted and sell.origin != wanted and not sell.origin.startswith(wanted + "/"):
+    if wanted and origin != wanted and not origin.startswith(wanted + "/"):
         return None
-    return network_fee(product, sell.zone, buy.zone)
+    return network_fee(product, seller, buyer)
 
 
 def network_fee(product: Product, seller: ZoneId, buyer: ZoneId) -> int | None:
@@ -165,6 +168,21 @@ def network_fee(product: Product, seller: ZoneId, buyer: ZoneId) -> int | None:
         if fee.from_zone == seller and fee.to_zone == buyer:
             return fee.nano_per_wh
     return None
+
+
+def plan_plain(
+    venue: Venue, facts: PodFacts, order: int, side: Side, limit: int, quantity_wh: int
+) -> Column | None:
+    """Return what the book says to an order with nothing but a limit, in rows.
+
+    None where its party or its pool has no number yet.
+    """
+    sign = BUY if side is Side.BUY else SELL
+    party = venue.parties.get(facts.party)
+    pool = venue.pools.get((sign, facts.zone, "", False))
+    if party is None or pool is None:
+        return None
+    return venue.book.plan_packed(column_of((NEW, order, party, pool, limit, quantity_wh, 0, 0)))
 
 
 class Numbers(NamedTuple):
