@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec import json, structs
 
@@ -137,6 +137,7 @@ def test_what_is_accepted_wrongs_nobody_and_what_is_refused_changes_nothing(
     assert cleared[0].surplus_nano <= cleared[0].surplus_maximum_nano
     assert_nobody_is_wronged(market, factors, bound_wh)
     assert_the_end_is_whole(market)
+    event("accepted" if market.trades() else "refused")
 
 
 @given(orders, st.sampled_from(["huang", "muda", "uniform"]))
@@ -178,7 +179,7 @@ def test_nobody_loses_by_an_allocation_that_is_accepted(
     flowed: list[tuple[int, int]], said: list[c.AllocatedTrade]
 ) -> None:
     community = metered(a_market(a_community_product(), pods=PODS, deliveries=1), flowed)
-    community.submit(an_allocation(*said))
+    event(type(community.submit(an_allocation(*said))[0]).__name__)
     assert_nobody_lost(community)
 
 
@@ -264,8 +265,8 @@ def test_what_the_operators_agent_clears_with_blocks_is_accepted(
             parent=before if is_child else None,
         )
         order = an_order("h01", side=side, quantity_wh=sum(profile), limit=price)
-        (event,) = market.do(structs.replace(order, terms=OrderTerms(block=block)))
-        before = event.order if isinstance(event, OrderPlaced) else None
+        (answer,) = market.do(structs.replace(order, terms=OrderTerms(block=block)))
+        before = answer.order if isinstance(answer, OrderPlaced) else None
     market.until(GATE)
     desk = desk_of(market)
     operator = MarketOperator(OPERATOR, desk.product, RuleTerms())

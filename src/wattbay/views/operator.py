@@ -138,7 +138,10 @@ class OperatorDesk:
             case e.OrderSuspended():
                 self._waiting.add(event.order)
             case e.OrderReleased():
+                # It has its place in time from now on, as in its book.
                 self._waiting.discard(event.order)
+                if event.order in book:
+                    book[event.order] = book.pop(event.order)
             case e.OrderAmended():
                 changed = book[event.order]._replace(
                     quantity_wh=event.quantity_wh, limit=event.limit

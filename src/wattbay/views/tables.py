@@ -134,6 +134,7 @@ class Tables:
         self._registry = Registry()
         self._rows: dict[str, list[Row]] = {name: [] for name in TABLES}
         self._orders: dict[tuple[ProductId, Instant], dict[OrderId, _OrderRow]] = {}
+        self._blocks: dict[OrderId, _OrderRow] = {}
         self._open: dict[Instant, _Open] = {}
         self._months: dict[str, tuple[Instant, Instant]] = {}
 
@@ -179,17 +180,7 @@ class Tables:
             case e.ReceiptIssued():
                 self._receipt(event.receipt)
             case e.OrderPlaced():
-                self._orders.setdefault((event.product, event.delivery), {})[event.order] = (
-                    _OrderRow(
-                        entry.seq,
-                        entry.at,
-                        event.pod,
-                        event.side.value,
-                        event.quantity_wh,
-                        event.limit,
-                        kind="" if event.terms is None else event.terms.kind.value,
-                    )
-                )
+                self._placed(entry, event)
             case e.Traded():
                 self._pending(event.delivery).trades[event.trade] = _TradeRow(entry.seq, event)
                 # What is allocated after the fact trades without orders.
@@ -247,12 +238,29 @@ class Tables:
             )
         )
 
+    def _placed(self, entry: Entry, event: e.OrderPlaced) -> None:
+        """Let an order stand; a block trades in other deliveries, too, than where it stands."""
+        terms = event.terms
+        row = _OrderRow(
+            entry.seq,
+            entry.at,
+            event.pod,
+            event.side.value,
+            event.quantity_wh,
+            event.limit,
+            kind="" if terms is None else terms.kind.value,
+        )
+        if terms is not None and terms.block is not None:
+            row.kind = "block"
+            self._blocks[event.order] = row
+        self._orders.setdefault((event.product, event.delivery), {})[event.order] = row
+
     def _filled(self, trade: e.Traded) -> None:
         """Let two orders be filled; where each is traded by itself, it ends when it is full."""
-        book = self._orders[trade.product, trade.delivery]
+        book = self._orders.get((trade.product, trade.delivery), {})
         mechanism = self._registry.products[trade.product].mechanism
         for number in (trade.buy_order, trade.sell_order):
-            row = book[number]
+            row = book[number] if number in book else self._blocks[number]
             row.filled_wh += trade.quantity_wh
             if mechanism in _ONE_BY_ONE and row.filled_wh == row.quantity_wh:
                 self._order(trade.delivery, book.pop(number), "filled", "")
@@ -261,7 +269,8 @@ class Tables:
         """Let the orders of an auction end: what was not filled has expired."""
         self._pending(auction.delivery).auctions.append(auction)
         book = self._orders.pop((auction.product, auction.delivery), {})
-        for row in book.values():
+        for number, row in book.items():
+            self._blocks.pop(number, None)
             if row.filled_wh == 0:
                 self._order(auction.delivery, row, "expired", "")
             elif row.filled_wh < row.quantity_wh:
@@ -287,6 +296,8 @@ class Tables:
                 self._order(event.delivery, book.pop(event.order), "curtailed", event.reason)
             case e.OrderCurtailed():
                 row.quantity_wh = event.quantity_wh
+        if event.order not in book:
+            self._blocks.pop(event.order, None)
 
     def _rejected(self, entry: Entry, event: e.Rejected) -> None:
         """Keep every refusal; one of an order stands among the orders, too."""
