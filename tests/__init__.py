@@ -1,0 +1,1 @@
+"""Tests. A package, because a library that we install brings one of the same name by mistake."""
