@@ -319,9 +319,8 @@ def _price(told: Compared, nano_per_wh: float | None) -> str:
 
 
 def _energy(told: Compared) -> Section:
-    heads = ["Rule", "Traded [kWh]", "Had of neighbours [kWh]", "Of the possible", "Surplus",
-             "Self-sufficiency", "Peak from suppliers [kW]", "Peak to suppliers [kW]",
-             "CPU time [s]"]  # fmt: skip
+    heads = ["Rule", "Traded [kWh]", "Had [kWh]", "Of all", "Surplus", "Own share",
+             "Peak in [kW]", "Peak out [kW]", "CPU [s]"]  # fmt: skip
     body = table("Energy and effort by rule", heads, (_energy_row(one) for one in told.rules))
     most = max(told.rules, key=lambda one: one.figures.energy.shared_wh)
     shared = most.figures.energy
@@ -334,8 +333,9 @@ def _energy(told: Compared) -> Section:
     notes = (
         (
             "Meters are the same under every rule. What differs is what is counted as had from "
-            "neighbours, and so what suppliers have to deliver or to take."
+            "neighbours, and so what suppliers have to deliver and to take at their peaks."
         ),
+        "Own share: self-sufficiency, the part of demand that did not come from suppliers.",
         (
             "Surplus: the gain of all trades against the limits of the orders, of the largest gain "
             "that any rule could have reached on the same orders. Rules without orders have none."
@@ -362,7 +362,7 @@ def _energy_row(one: Told) -> list[Cell]:
 
 def _rules(told: Compared) -> Section:
     ways = {
-        "exchange": "lived through by the exchange: signed readings, orders, settlement",
+        "exchange": "lived through by the exchange, from signed readings to statements",
         "afterwards": "settled anew on the same meters, by the exchange's own settlement",
     }
     rows = [

@@ -171,7 +171,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "mid_market",
         "Mid-market rate",
-        "Neighbours' energy at the middle of the supplier's two prices.",
+        "Neighbours' energy at the middle of what it is worth to buyers and to the supplier.",
         EXCHANGE,
         _community(Key.MID_MARKET),
     ),
