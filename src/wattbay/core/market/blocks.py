@@ -233,6 +233,7 @@ def _children_first(blocks: Sequence[Block]) -> list[int]:
         path: list[int] = []
         at: int | None = place
         while at is not None and depths[at] < 0:
+            depths[at] = 0  # For the time being: nobody is gone through twice.
             path.append(at)
             at = blocks[at][5]
         depth = -1 if at is None else depths[at]
