@@ -718,11 +718,17 @@ class Statements:
         """Take what was recomputed of the receipts."""
         self.minor = 10 ** (NANO_DIGITS - contracts["minor_digits"])
         self.histories, self.receipts, self.zone = histories, receipts, ZoneInfo(zone)
+        self.responses: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        """Of each account: entry, delivery and amount of what was called for."""
         self.isp_seconds = contracts["isp_minutes"] * 60
 
     def check(self, run: Path, report: Report) -> int:
         """Recompute every line of every statement; return how many statements there are."""
         postings = table(run, "postings")
+        if (run / "responses.parquet").exists():
+            columns = ("pod", "party", "seq", "delivery_start", "amount_nano")
+            for pod, party, *told in table(run, "responses").select(columns).iter_rows():
+                self.responses[f"{pod}/{party}"].append((told[0], told[1], told[2]))
         spans = spans_of(table(run, "statements"))
         accounts = Accounts(run, postings)
         written = statements_by_account(run)
@@ -737,6 +743,7 @@ class Statements:
                     continue
                 count += 1
                 expected = self.statement(name, span, accounts, stated, opening)
+                self.respond(name, span, last, expected)
                 expected["payments"] = accounts.paid(name, last, span.seq)
                 expected["closing"] = sum(expected.values())
                 payable = half_even(expected["closing"], self.minor)
@@ -795,6 +802,14 @@ class Statements:
             taxable[tax_ppm(last[0].tariff, last[1])] += sum(extra.values())
         tax = sum(half_even(amount * ppm, PPM) for ppm, amount in taxable.items())
         return {**lines, "standing": standing, "tax": tax}
+
+    def respond(self, name: str, span: Span, last: int, lines: dict[str, int]) -> None:
+        """Add what was called for: to its line, or to the corrections where its month is out."""
+        for seq, start, amount in self.responses[name]:
+            if span.start <= start < span.end and seq < span.seq:
+                lines["response"] = lines.get("response", 0) + amount
+            elif start < span.start and last < seq < span.seq:
+                lines["corrections"] += amount
 
     def days(self, span: Span) -> list[int]:
         """Return the start of each local day within a span."""

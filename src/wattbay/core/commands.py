@@ -14,6 +14,7 @@ from wattbay.core.facts import (
     PodFacts,
     Product,
     Record,
+    ResponseCall,
     SettlementRun,
     Side,
     Tariff,
@@ -110,6 +111,12 @@ class PublishPrices(Message, kw_only=True):
     """Added to every network fee of the tariff, regional and local."""
     zone: ZoneId | None = None
     """Where its pods pay this; None for every zone."""
+
+
+class CallResponse(Message, kw_only=True):
+    """Call pods to draw less in a window that has not begun."""
+
+    call: ResponseCall
 
 
 class DefineProfile(Message, kw_only=True):
@@ -408,6 +415,7 @@ Command = (
     | WriteOff
     | DefineTariff
     | PublishPrices
+    | CallResponse
     | DefineProfile
     | RegisterPod
     | ChangePod

@@ -31,7 +31,7 @@ from wattbay.core.registry import (
     tariff_at,
 )
 from wattbay.core.settlement import Deal, Seat, Settlement
-from wattbay.core.statements import Statements, month_of
+from wattbay.core.statements import Statements, close_month, month_of
 from wattbay.ids import PodId, ProductId, RunName, TradeId
 from wattbay.periods import Instant
 from wattbay.units import SAFE_INTEGER_MAX
@@ -189,6 +189,26 @@ def submit_allocation(
     known = metering.energy.get(command.delivery, {})
     metered = Metered(known, delivery.trades.values())
     return allocate(registry, product, command, metered, first_trade)
+
+
+# --- statements -----------------------------------------------------------------------------
+
+
+def issue_statements(
+    registry: Registry, deliveries: Deliveries, known: Statements, command: c.IssueStatements
+) -> list[e.Event]:
+    """Close a month once each of its deliveries has had its first run."""
+    if command.month not in known.days or command.month <= known.closed:
+        return refuse(Reason.BAD_VALUE, f"month {command.month} is not open")
+    for month in sorted(known.days):
+        # A month in which nobody had a pod has no statements and waits for none.
+        if month < command.month and close_month(known, registry, month):
+            return refuse(Reason.NOT_IN_SEQUENCE, f"{month} comes first")
+    for delivery in deliveries.open.values():
+        if delivery.runs_done == 0 and month_of(delivery.day) == command.month:
+            return refuse(Reason.NOT_DUE, f"a delivery of {delivery.day} is not settled")
+    stated = close_month(known, registry, command.month)
+    return stated or refuse(Reason.BAD_VALUE, f"nobody had a pod in {command.month}")
 
 
 # --- settlement runs -------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from wattbay.core.facts import (
     Quality,
     Receipt,
     Record,
+    ResponseCall,
     SettlementRun,
     Side,
     Statement,
@@ -107,6 +108,26 @@ class PricesPublished(Message, kw_only=True):
     levy: tuple[int, ...] = ()
     network: tuple[int, ...] = ()
     zone: ZoneId | None = None
+
+
+class ResponseCalled(Message, kw_only=True):
+    """Pods are called to draw less in a window."""
+
+    call: ResponseCall
+
+
+class ResponseSettled(Message, kw_only=True):
+    """What a called pod drew in a delivery, what it would have drawn, and what that comes to."""
+
+    delivery: Instant
+    pod: PodId
+    party: PartyId
+    supplier: PartyId | None
+    """With whom it is settled; None: the network."""
+    baseline_wh: int
+    import_wh: int
+    amount_nano: int
+    """Positive: the party pays."""
 
 
 class ProfileDefined(Message, kw_only=True):
@@ -444,6 +465,8 @@ Event = (
     | DebtWrittenOff
     | TariffDefined
     | PricesPublished
+    | ResponseCalled
+    | ResponseSettled
     | ProfileDefined
     | PodRegistered
     | PodChanged

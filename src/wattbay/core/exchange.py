@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from wattbay.core import commands as c
 from wattbay.core import deliveries as dl
 from wattbay.core import events as e
-from wattbay.core import flow, funds, ledger, metering, meters, registry, statements, tariffs
+from wattbay.core import flow, funds, ledger, metering, meters, registry, statements
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, ReceiptIssued
@@ -39,7 +39,9 @@ from wattbay.core.market.orders import Market
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry
+from wattbay.core.response import Responses, call, called, settle
 from wattbay.core.statements import Statements
+from wattbay.core.tariffs import publish, published
 from wattbay.errors import ensure
 from wattbay.periods import Instant
 
@@ -55,6 +57,7 @@ Registering = (
     | c.RegisterParty
     | c.DefineTariff
     | c.PublishPrices
+    | c.CallResponse
     | c.DefineProfile
     | c.DefineProduct
     | c.OpenCommunity
@@ -72,6 +75,7 @@ class State(Struct):
     ledger: Ledger = field(default_factory=Ledger)
     statements: Statements = field(default_factory=Statements)
     agenda: Agenda = field(default_factory=Agenda)
+    responses: Responses = field(default_factory=Responses)
 
 
 class Exchange:
@@ -133,16 +137,17 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return release.place(known, market, book, state.metering, command, at)
         case c.SubmitReading():
             return metering.submit_reading(known, state.metering, command, at)
+        case c.CancelOrder():
+            return desk.cancel(known, market, command, at)
         case c.CloseGate():
             return session.close_gate(known, market, command, at)
         case c.ClearAuction():
             return session.clear_auction(known, market, command, at)
         case c.SettlePeriod():
-            return dl.settle_period(known, state.deliveries, state.metering, command, at)
+            ran = dl.settle_period(known, state.deliveries, state.metering, command, at)
+            return ran + settle(known, state.responses, state.metering, ran)
         case c.AmendOrder():
             return desk.amend(known, market, book, command, at)
-        case c.CancelOrder():
-            return desk.cancel(known, market, command, at)
         case c.CancelOrders():
             return desk.cancel_all(known, market, command, at)
         case c.CurtailOrder():
@@ -190,7 +195,7 @@ def _register(state: State, command: Registering, at: Instant) -> list[Event]:
         case c.ExchangeMeter():
             return metering.exchange_meter(state.metering, command, at)
         case c.IssueStatements():
-            return _issue_statements(state, command)
+            return dl.issue_statements(known, state.deliveries, state.statements, command)
         case c.DepositMoney():
             return funds.deposit(book, command)
         case c.WithdrawMoney():
@@ -206,7 +211,9 @@ def _register(state: State, command: Registering, at: Instant) -> list[Event]:
         case c.DefineTariff():
             return registry.define_tariff(known, command)
         case c.PublishPrices():
-            return tariffs.publish(known, state.deliveries, command, at)
+            return publish(known, state.deliveries, command, at)
+        case c.CallResponse():
+            return call(known, state.responses, command, at)
         case c.DefineProfile():
             return registry.define_profile(known, command)
         case c.DefineProduct():
@@ -231,22 +238,6 @@ def _substitute(state: State, command: c.SubstituteEnergy) -> list[Event]:
     if not registry.has_role(state.registry, command.responsible, Role.METERED_DATA_RESPONSIBLE):
         return registry.refuse(Reason.NOT_ALLOWED, "only the metered data responsible substitutes")
     return metering.substitute(state.registry, state.metering, command)
-
-
-def _issue_statements(state: State, command: c.IssueStatements) -> list[Event]:
-    """Close a month once each of its deliveries has had its first run."""
-    known = state.statements
-    if command.month not in known.days or command.month <= known.closed:
-        return registry.refuse(Reason.BAD_VALUE, f"month {command.month} is not open")
-    for month in sorted(known.days):
-        # A month in which nobody had a pod has no statements and waits for none.
-        if month < command.month and statements.close_month(known, state.registry, month):
-            return registry.refuse(Reason.NOT_IN_SEQUENCE, f"{month} comes first")
-    for delivery in state.deliveries.open.values():
-        if delivery.runs_done == 0 and statements.month_of(delivery.day) == command.month:
-            return registry.refuse(Reason.NOT_DUE, f"a delivery of {delivery.day} is not settled")
-    stated = statements.close_month(known, state.registry, command.month)
-    return stated or registry.refuse(Reason.BAD_VALUE, f"nobody had a pod in {command.month}")
 
 
 # --- changes: one function an event, and the table that says which ---------------------------
@@ -405,7 +396,16 @@ def _registered(state: State, event: Event) -> None:
 
 
 def _prices_published(state: State, event: e.PricesPublished) -> None:
-    tariffs.published(state.registry, event)
+    published(state.registry, event)
+
+
+def _response_called(state: State, event: e.ResponseCalled) -> None:
+    called(state.registry, state.responses, event)
+
+
+def _response_settled(state: State, event: e.ResponseSettled) -> None:
+    ledger.post(state.ledger, ledger.responded(state.registry, event))
+    statements.respond(state.statements, state.deliveries.final[event.delivery].day, event)
 
 
 def _nothing(state: State, event: Event) -> None:
@@ -475,6 +475,8 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.PartyRegistered: _registered,
         e.TariffDefined: _registered,
         e.PricesPublished: _prices_published,
+        e.ResponseCalled: _response_called,
+        e.ResponseSettled: _response_settled,
         e.ProfileDefined: _registered,
         e.Rejected: _nothing,
         e.DeliveryCorrected: _nothing,

@@ -256,6 +256,26 @@ class Tariff(Record, kw_only=True):
     monthly: MonthlyCharges | None = None
 
 
+class ResponseCall(Record, kw_only=True):
+    """A window in which pods get a rebate below their baseline and pay a penalty above."""
+
+    caller: PartyId
+    """A supplier or the grid operator; pays the rebate, gets the penalty."""
+    start: Instant
+    count: int
+    """Deliveries of the window."""
+    baseline: tuple[Instant, ...]
+    """Starts of the same window on earlier days, within a week and without calls."""
+    rebate: int
+    """For each Wh less than the baseline. [nano-currency per Wh]"""
+    penalty: int = 0
+    """For each Wh more. [nano-currency per Wh]"""
+    tariff: TariffId | None = None
+    """For all pods on it; else `pods` are named."""
+    pods: tuple[PodId, ...] = ()
+    reason: str = ""
+
+
 class Product(Record, kw_only=True):
     """What can be traded, when, in which steps, and how deviations from it are settled."""
 

@@ -114,6 +114,8 @@ def postings(registry: Registry, event: e.Event) -> list[Posting]:
             return [_move(currency_of(registry), None, "uncollected", name, amount, "write_off")]
         case e.StatementIssued():
             return _stated(registry, event)
+        case e.ResponseSettled():
+            return responded(registry, event)
         case _:
             return []
 
@@ -129,6 +131,7 @@ MOVING = frozenset(
         e.MoneyWithdrawn,
         e.DebtWrittenOff,
         e.StatementIssued,
+        e.ResponseSettled,
     }
 )
 """The events that move anything."""
@@ -224,6 +227,15 @@ def _closing(receipt: Receipt) -> tuple[int, int, int, int, int, int, int]:
 def _difference(receipt: Receipt, old: Receipt) -> list[int]:
     """Return what a receipt moves more than the one that it corrects."""
     return [now - then for now, then in zip(_closing(receipt), _closing(old), strict=True)]
+
+
+def responded(registry: Registry, event: e.ResponseSettled) -> list[Posting]:
+    """Move rebate or penalty of a called pod."""
+    if not event.amount_nano:
+        return []
+    payee = "network" if event.supplier is None else supplier_account(event.supplier)
+    name, currency = account(event.pod, event.party), currency_of(registry)
+    return [_move(currency, event.delivery, name, payee, event.amount_nano, "response")]
 
 
 def _stated(registry: Registry, event: e.StatementIssued) -> list[Posting]:

@@ -40,6 +40,9 @@ class Accrual(Struct):
     taxable: dict[int, int] = field(default_factory=dict)
     """By rate of tax. [ppm]"""
     month: Month = field(default_factory=Month)
+    responses: int = 0
+    """How many deliveries of called response were settled."""
+    response_nano: int = 0
 
 
 class Statements(Struct):
@@ -111,6 +114,18 @@ def accrue(
             components[3] -= old.network_nano
             components[4] -= old.levy_nano
             components[5] -= old.service_nano
+
+
+def respond(statements: Statements, day: str, event: e.ResponseSettled) -> None:
+    """Add rebate or penalty to the month of its local day, or to the next statement."""
+    month, name = month_of(day), f"{event.pod}/{event.party}"
+    if month <= statements.closed:
+        late = statements.corrections.setdefault(name, Accrual())
+        late.corrections += event.amount_nano
+        return
+    accrual = statements.accruals.setdefault(month, {}).setdefault(name, Accrual())
+    accrual.responses += 1
+    accrual.response_nano += event.amount_nano
 
 
 def month_of(day: str) -> str:
@@ -198,6 +213,8 @@ def _statement(
     if extra:
         rate = tax_ppm(registry.tariffs[facts.tariff], standing.last)
         taxable[rate] = taxable.get(rate, 0) + sum(lines.values())
+    if accrual.responses:
+        lines["response"] = accrual.response_nano  # Bears no tax.
     tax = sum(round_half_even(taxable[rate] * rate, PPM) for rate in sorted(taxable))
     amounts = [
         ("opening", statements.balances.get(name, 0)),

@@ -23,6 +23,7 @@ from wattbay.core.terms import Ended
 from wattbay.ids import OrderId, PodId, ProductId, TradeId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
+from wattbay.views.retail import price_rows, response_row
 
 Row = tuple[int | float | str | bool | None, ...]
 """One row of a table: instants and amounts as integers, floats only for what is estimated."""
@@ -80,6 +81,10 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             "seq:int delivery_start:instant delivery_end:instant tariff:text zone:text"
             " energy_nano_per_wh:int export_nano_per_wh:int levy_nano_per_wh:int"
             " network_adder_nano_per_wh:int"
+        ),
+        "responses": columns(
+            "seq:int delivery_start:instant delivery_end:instant pod:text party:text supplier:text"
+            " baseline_wh:int import_wh:int amount_nano:int"
         ),
         "imbalances": columns("delivery_start:instant brp:text run:text energy_wh:int"),
         "refusals": columns("seq:int at:instant command:text subject:text reason:text detail:text"),
@@ -203,7 +208,11 @@ class Tables:
             case e.StatementIssued():
                 self._statement(entry.seq, event)
             case e.PricesPublished():
-                self._published(entry.seq, event)
+                isp = self._registry.isp_us
+                self._rows["retail_prices"] += price_rows(entry.seq, event, isp, ALL_ZONES)
+            case e.ResponseSettled():
+                row = response_row(entry.seq, event, self._registry.isp_us)
+                self._rows["responses"].append(row)
             case e.DeliveryCorrected():
                 self._imbalances(event.delivery, "correction", event.imbalances)
             case _:
@@ -332,17 +341,6 @@ class Tables:
             self._order(command.delivery, row, "rejected", event.reason.value)
 
     # --- settlement ---
-
-    def _published(self, seq: int, event: e.PricesPublished) -> None:
-        """Tell what a tariff costs in each delivery; what was not published is empty."""
-        every = (event.energy, event.export, event.levy, event.network)
-        count = max(map(len, every))
-        columns_of = [prices or (None,) * count for prices in every]
-        zone = ALL_ZONES if event.zone is None else event.zone
-        for i, prices in enumerate(zip(*columns_of, strict=True)):
-            start = Instant(event.start + i * self._registry.isp_us)
-            head = (seq, start, self._end(start), event.tariff, zone)
-            self._rows["retail_prices"].append((*head, *prices))
 
     def _receipt(self, receipt: Receipt) -> None:
         start, end = receipt.delivery, self._end(receipt.delivery)

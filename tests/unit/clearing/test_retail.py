@@ -20,6 +20,7 @@ from wattbay.clearing.retail.models import (
     Window,
 )
 from wattbay.clearing.retail.prices import DayPrices, PriceSeries, Sources, day_prices
+from wattbay.clearing.retail.response import like_windows
 from wattbay.errors import ConfigError
 from wattbay.ids import ZoneId
 from wattbay.periods import HOUR, MINUTE, Calendar, Instant, Period, instant
@@ -224,3 +225,41 @@ FAULTS: Mapping[str, Callable[[], object]] = {
 def test_fault_of_a_model_is_named(fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         FAULTS[fault]()
+
+
+# --- the days that a call is compared with ---------------------------------------------------
+
+
+def test_like_windows_are_at_the_same_time_on_the_clock_on_the_wall() -> None:
+    event = Period(instant("2013-10-28T17:00Z"), instant("2013-10-28T18:00Z"))
+    found = like_windows(LONDON, event, days=7, calls=[])
+    assert [LONDON.local(start).hour for start in found] == [17] * len(found)
+    assert found[:2] == (instant("2013-10-27T17:00Z"), instant("2013-10-26T16:00Z"))
+    # A week before, the clock was an hour ahead: that is more than a week of instants.
+    assert len(found) == 6
+
+
+def test_days_with_a_call_are_passed_over() -> None:
+    event = Period(instant("2013-06-14T16:00Z"), instant("2013-06-14T18:00Z"))
+    before = Period(instant("2013-06-13T17:00Z"), instant("2013-06-13T20:00Z"))
+    found = like_windows(LONDON, event, days=2, calls=[before, event])
+    assert found == (instant("2013-06-12T16:00Z"), instant("2013-06-11T16:00Z"))
+
+
+@pytest.mark.parametrize(("day", "gone"), [("2013-04-01", 31), ("2013-10-28", 27)])
+def test_day_on_which_the_clock_skipped_or_repeated_the_time_is_passed_over(
+    day: str, gone: int
+) -> None:
+    start = LONDON.midnight(date.fromisoformat(day)) + HOUR + HALF_HOUR
+    found = like_windows(LONDON, Period(Instant(start), Instant(start + HOUR)), days=3, calls=[])
+    assert gone not in {LONDON.local(one).day for one in found}
+    assert len(found) == 3
+
+
+def test_baseline_without_a_day_is_a_fault() -> None:
+    event = Period(instant("2013-06-14T16:00Z"), instant("2013-06-14T18:00Z"))
+    week = Period(instant("2013-06-01T00:00Z"), instant("2013-06-14T00:00Z"))
+    with pytest.raises(ConfigError, match="no day of the week before"):
+        like_windows(LONDON, event, days=2, calls=[week])
+    with pytest.raises(ConfigError, match="a baseline of 8 days"):
+        like_windows(LONDON, event, days=8, calls=[])
