@@ -46,7 +46,7 @@ def place(
     if not isinstance(found, Entrant):
         return found
     if found.product.mechanism is Mechanism.BILATERAL:
-        return offers.place(registry, market, found, stands_by=stands_by)
+        return offers.place(market, found, stands_by=stands_by)
     if stands_by:
         return orders.stand(market, found, stands_by=True)
     match found.product.mechanism:

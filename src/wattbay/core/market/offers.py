@@ -27,14 +27,10 @@ TAKING = OrderTerms(time_in_force=TimeInForce.FOK)
 """What the order says with which an offer is taken: whole at once, or not at all."""
 
 
-def place(
-    registry: Registry, market: Market, entrant: Entrant, *, stands_by: bool = False
-) -> list[e.Event]:
+def place(market: Market, entrant: Entrant, *, stands_by: bool = False) -> list[e.Event]:
     """Let an offer stand, or say why not."""
     terms = entrant.command.terms
     partner = None if terms is None else terms.partner
-    if partner is not None and partner not in registry.parties:
-        return refuse(Reason.UNKNOWN_PARTY, f"party {partner}")
     if partner == entrant.facts.party:
         return refuse(
             Reason.BAD_CONDITION, "an offer is made to another party: nobody takes its own"

@@ -6,6 +6,9 @@ it waits for is kept in `wattbay.core.market.standby`, which says when it is due
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from msgspec import structs
 
 from wattbay.core import commands as c
@@ -13,7 +16,6 @@ from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, NetworkLimit, Product, Role
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import balance, desk, network, standby, trading
-from wattbay.core.market.balance import Scale
 from wattbay.core.market.orders import Book, Market, Order
 from wattbay.core.market.product import clears_latest, gate_closes
 from wattbay.core.market.standby import BEGINS, EXPIRES, Standing
@@ -21,7 +23,7 @@ from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_at, facts_then, has_role, refuse
 from wattbay.core.terms import Condition, ConditionKind, Ended, Kind, OrderTerms, TimeInForce
-from wattbay.ids import OrderId, PodId, SignalId, is_id
+from wattbay.ids import OrderId, PodId, ProductId, SignalId, is_id
 from wattbay.periods import Instant
 
 CHARGE = SignalId("charge")
@@ -31,6 +33,15 @@ _STOPS = frozenset({Kind.STOP, Kind.STOP_LIMIT})
 _BALANCED = frozenset({Mechanism.CALL_AUCTION, Mechanism.CONTINUOUS})
 """Mechanisms that keep to network limits as they come."""
 _NAMES = frozenset({"product", "delivery", "signal"})
+_NEEDED: Mapping[ConditionKind, frozenset[str]] = MappingProxyType(
+    {
+        ConditionKind.CLEARING_PRICE: frozenset({"product", "delivery"}),
+        ConditionKind.SURPLUS: frozenset({"delivery"}),
+        ConditionKind.CHARGE: frozenset(),
+        ConditionKind.SIGNAL: frozenset({"signal"}),
+    }
+)
+"""What a condition names, by its kind."""
 
 
 # --- entry -----------------------------------------------------------------------------------
@@ -52,13 +63,15 @@ def place(
     fault = None
     waits, obstacle, limits = False, "", None
     if product is not None and facts_at(registry, command.pod, command.delivery) is not None:
-        fault = _fault(registry, market, metering, product, command, at)
+        fault = _fault(registry, market, metering, product, command, terms, at)
         if fault is None:
             waits = _waits(market, metering, command.pod, terms, at)
         if fault is None and terms.grid is not None:
             binding = balance.scales(market.limits, command.delivery)
             limits = len(binding)
-            obstacle = "" if waits else _objection(registry, command, terms, binding)
+            zone = facts_then(registry, command.pod, command.delivery).zone
+            obstacle = balance.objection(terms.grid, binding, command.pod, zone, command.side)
+            obstacle = "" if waits else obstacle
     stands_by = waits or bool(obstacle) or fault is not None
     decided = desk.place(registry, market, ledger, command, at, stands_by=stands_by)
     placed = decided[0]
@@ -93,15 +106,6 @@ def _waits(market: Market, metering: Metering, pod: PodId, terms: OrderTerms, at
     return condition is not None and not standby.is_met(market.standby, metering, pod, condition)
 
 
-def _objection(
-    registry: Registry, command: c.PlaceOrder, terms: OrderTerms, binding: list[Scale]
-) -> str:
-    if terms.grid is None:
-        return ""
-    zone = facts_then(registry, command.pod, command.delivery).zone
-    return balance.objection(terms.grid, binding, command.pod, zone, command.side)
-
-
 def _suspended(order: OrderId, what: c.PlaceOrder | Standing, reason: str) -> e.OrderSuspended:
     return e.OrderSuspended(
         order=order, product=what.product, delivery=what.delivery, reason=reason
@@ -117,12 +121,10 @@ def _fault(
     metering: Metering,
     product: Product,
     command: c.PlaceOrder,
+    terms: OrderTerms,
     at: Instant,
 ) -> list[e.Event] | None:
     """Refuse an order that is over, can never act, or waits for what cannot be."""
-    terms = command.terms
-    if terms is None:
-        return None
     closes = gate_closes(product, command.delivery)
     if terms.expires is not None and terms.expires <= at:
         return refuse(Reason.ALREADY_EXPIRED, f"it expired at {terms.expires}; it is {at}")
@@ -150,7 +152,7 @@ def _bad_condition(
     at: Instant,
 ) -> list[e.Event] | None:
     """Refuse a condition that names too little, too much, or what does not come before."""
-    needed = _needed(condition.kind)
+    needed = _NEEDED[condition.kind]
     if {name for name in _NAMES if getattr(condition, name) is not None} != needed:
         wanted = " and ".join(sorted(needed)) or "nothing"
         return _bad(f"a condition on a {condition.kind.value} names {wanted}, and no more")
@@ -162,8 +164,8 @@ def _bad_condition(
     if delivery % registry.isp_us:
         return _bad("a delivery begins at a boundary")
     closes = gate_closes(registry.products[command.product], command.delivery)
-    if condition.kind is ConditionKind.CLEARING_PRICE:
-        return _bad_price(registry, market, condition, closes, at)
+    if condition.product is not None:
+        return _bad_price(registry, market, condition.product, delivery, closes, at)
     if delivery + registry.isp_us >= closes:
         return _bad(f"that delivery does not end before the gate closes, at {closes}")
     if facts_at(registry, command.pod, delivery) is None:
@@ -176,26 +178,15 @@ def _bad_condition(
     return None
 
 
-def _needed(kind: ConditionKind) -> set[str]:
-    """Return what a condition of a kind must name."""
-    match kind:
-        case ConditionKind.CLEARING_PRICE:
-            return {"product", "delivery"}
-        case ConditionKind.SURPLUS:
-            return {"delivery"}
-        case ConditionKind.SIGNAL:
-            return {"signal"}
-        case ConditionKind.CHARGE:
-            return set()
-
-
 def _bad_price(
-    registry: Registry, market: Market, condition: Condition, closes: Instant, at: Instant
+    registry: Registry,
+    market: Market,
+    product: ProductId,
+    delivery: Instant,
+    closes: Instant,
+    at: Instant,
 ) -> list[e.Event] | None:
     """Refuse a clearing price that will not be known in time, or never."""
-    product, delivery = condition.product, condition.delivery
-    if product is None or delivery is None:
-        return None
     other = registry.products.get(product)
     if other is None:
         return _bad(f"product {product} is not known")
@@ -368,10 +359,9 @@ def _judged(
         binding = balance.scales(limits, delivery)
         for order in market.standby.balanced[delivery]:
             standing = market.standby.orders[order]
-            if standing.grid is None:
-                continue
             zone = facts_then(registry, standing.pod, delivery).zone
-            obstacle = balance.objection(standing.grid, binding, standing.pod, zone, standing.side)
+            grid, pod, side = standing.grid, standing.pod, standing.side
+            obstacle = "" if grid is None else balance.objection(grid, binding, pod, zone, side)
             found.append((delivery, order, standing, obstacle))
     return found
 
@@ -389,7 +379,7 @@ def placed(registry: Registry, market: Market, metering: Metering, event: e.Orde
     is_met = condition is not None and standby.is_met(
         market.standby, metering, event.pod, condition
     )
-    standby.file(market.standby, event, closes, is_met=is_met)
+    standby.file(market.standby, event, terms, closes, is_met=is_met)
 
 
 def released(market: Market, event: e.OrderReleased) -> None:

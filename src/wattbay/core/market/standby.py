@@ -18,7 +18,7 @@ from wattbay.core import events as e
 from wattbay.core.commands import Command
 from wattbay.core.facts import Quality, Side
 from wattbay.core.meters import Metering
-from wattbay.core.terms import Condition, ConditionKind, GridBalance
+from wattbay.core.terms import Condition, ConditionKind, GridBalance, OrderTerms
 from wattbay.ids import OrderId, PodId, ProductId, SignalId
 from wattbay.periods import Instant
 from wattbay.units import SAFE_INTEGER_MAX
@@ -118,13 +118,13 @@ def known(standby: Standby, metering: Metering, pod: PodId, condition: Condition
             return None if signal is None else standby.signals.get(signal)
         case ConditionKind.CHARGE:
             return standby.charges.get(pod)
-        case ConditionKind.CLEARING_PRICE if product is not None and delivery is not None:
-            return standby.prices.get(product, {}).get(delivery)
-        case ConditionKind.SURPLUS if delivery is not None:
-            metered = metering.energy.get(delivery, {}).get(pod)
-            return None if metered is None else surplus(metered)
+        case ConditionKind.CLEARING_PRICE:
+            prices = None if product is None else standby.prices.get(product)
+            return None if prices is None or delivery is None else prices.get(delivery)
         case _:
-            return None
+            energies = None if delivery is None else metering.energy.get(delivery)
+            metered = None if energies is None else energies.get(pod)
+            return None if metered is None else surplus(metered)
 
 
 def surplus(metered: e.EnergyMetered) -> int | None:
@@ -143,7 +143,7 @@ def topic_of(pod: PodId, condition: Condition) -> str:
             return f"charge {pod}"
         case ConditionKind.CLEARING_PRICE:
             return f"price {condition.product} {condition.delivery}"
-        case ConditionKind.SURPLUS:
+        case _:
             return f"surplus {pod} {condition.delivery}"
 
 
@@ -169,7 +169,9 @@ def is_due(standby: Standby, order: OrderId, what: int, at: Instant) -> bool:
 # --- changes: orders come and go -------------------------------------------------------------
 
 
-def file(standby: Standby, event: e.OrderPlaced, closes: Instant, *, is_met: bool) -> None:
+def file(
+    standby: Standby, event: e.OrderPlaced, terms: OrderTerms, closes: Instant, *, is_met: bool
+) -> None:
     """Keep an order that may wait or expire; pass over any other.
 
     Parameters
@@ -179,9 +181,6 @@ def file(standby: Standby, event: e.OrderPlaced, closes: Instant, *, is_met: boo
     is_met
         Whether its condition, if it has one, is met already.
     """
-    terms = event.terms
-    if terms is None:
-        return
     waits = event.waits and terms.stop is None  # A stop waits in its book, for the last price.
     expires = None if terms.expires is None or terms.expires > closes else terms.expires
     if not waits and expires is None and terms.grid is None:
@@ -318,9 +317,9 @@ def _tell(standby: Standby, topic: str, value: int | None) -> None:
     for order in list(standby.topics.get(topic, ())):
         standing = standby.orders[order]
         condition = standing.condition
-        if condition is None:
-            continue
-        if is_reached(value, condition.level, is_at_least=condition.is_at_least):
+        if condition is not None and is_reached(
+            value, condition.level, is_at_least=condition.is_at_least
+        ):
             _leave(standby.topics, topic, order)
             standing.topic = ""
             _schedule(standby, order, standing)

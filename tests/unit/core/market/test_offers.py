@@ -21,6 +21,7 @@ from wattbay.core.events import (
     OrderAmended,
     OrderCancelled,
     OrderPlaced,
+    Rejected,
     Traded,
     TradingClosed,
 )
@@ -149,6 +150,13 @@ def test_what_cannot_be_taken_is_refused(command: c.TakeOffer, why: Reason) -> N
     street.do(an_offer())
     assert reason(street.submit(command)) is why
     assert street.held("h02/p02") == 0
+
+
+def test_taking_that_is_stamped_at_gate_closure_is_late() -> None:
+    street = a_street()
+    street.do(an_offer())
+    (refused,) = of(Rejected, street.exchange.decide(taking(), GATE))
+    assert refused.reason is Reason.GATE_CLOSED
 
 
 def test_orders_of_other_markets_are_no_offers() -> None:

@@ -230,9 +230,15 @@ def test_orders_begin_and_expire_by_the_clock_alone() -> None:
     street = a_street()
     street.do(that(from_on(EVE + HOUR)))
     street.do(that(until(EVE + HOUR)))
+    street.do(an_order())
     begin = c.ReleaseOrder(order=OrderId(1), product=HALF_HOUR, delivery=MIDNIGHT)
     end = c.ExpireOrder(order=OrderId(2), product=HALF_HOUR, delivery=MIDNIGHT)
-    for command in (begin, end, structs.replace(begin, order=OrderId(2))):
+    for command in (
+        begin,
+        end,
+        structs.replace(begin, order=OrderId(2)),
+        structs.replace(begin, order=OrderId(3)),
+    ):
         assert reason(street.submit(command)) is Reason.NOT_DUE
     assert reason(street.submit(structs.replace(end, delivery=NEXT))) is Reason.UNKNOWN_ORDER
     assert reason(street.submit(structs.replace(end, order=OrderId(9)))) is Reason.UNKNOWN_ORDER
