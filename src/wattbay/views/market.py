@@ -54,7 +54,8 @@ class Auctions:
 
     def fold(self, entry: Entry) -> None:
         """Take the next entry of history."""
-        if type(entry.command) not in _TOLD_BY:
+        kind = type(entry.command)
+        if kind not in _TOLD_BY or (kind is PlaceOrder and len(entry.events) == 1):
             return
         for event in entry.events:
             match event:

@@ -6,13 +6,15 @@ Orders, holds and positions change and, where a product is traded continuously, 
 from __future__ import annotations
 
 from wattbay.core import events as e
-from wattbay.core.facts import PodFacts, Product
+from wattbay.core.facts import PodFacts, Product, Side
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import orders
 from wattbay.core.market.codes import BY_USER, CANCELLED, ENTERED, TRADE
 from wattbay.core.market.columns import column_of
 from wattbay.core.market.orders import Book, Market, Order
 from wattbay.core.market.steps import (
+    BUY,
+    SELL,
     Cancelled,
     Crossed,
     Entered,
@@ -41,13 +43,19 @@ def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPla
 
 def _enter(venue: Venue, product: Product, facts: PodFacts, order: Order, rests_wh: int) -> None:
     """Let an order come into the order book."""
-    limit, terms = order.limit, kept_terms(order.limit, order.terms)
-    numbers = admit(venue, product, facts, order.side, terms)
-    party, _, pool = numbers
+    limit, terms = order.limit, order.terms
     if terms is None and limit is not None:
+        # What `admit` does, where party and pool are known: so with nearly all.
+        party = venue.parties.get(facts.party, 0)
+        sign = BUY if order.side is Side.BUY else SELL
+        pool = venue.pools.get((sign, facts.zone, "", False), 0)
+        if not party or not pool:
+            party, _, pool = admit(venue, product, facts, order.side, None)
         row = (ENTERED, order.order, party, pool, limit, order.quantity_wh, rests_wh, 0)
         venue.book.fold_packed(column_of(row))
         return
+    terms = kept_terms(limit, terms)
+    party, partner, pool = admit(venue, product, facts, order.side, terms)
     waits = terms is not None and terms.stop is not None
     venue.has_stops = venue.has_stops or waits
     venue.book.fold(
@@ -58,7 +66,7 @@ def _enter(venue: Venue, product: Product, facts: PodFacts, order: Order, rests_
                 pool,
                 limit,
                 order.quantity_wh,
-                terms_of(terms, numbers.partner),
+                terms_of(terms, partner),
                 rests_wh,
                 waits,
             ),

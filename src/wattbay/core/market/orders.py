@@ -5,8 +5,6 @@ Who may order, how much, and what is held for it; then: stand, amend, cancel, cu
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec import Struct, field
 
 from wattbay.core import commands as c
@@ -110,7 +108,7 @@ class Market(Struct, omit_defaults=True):
 # --- decisions -------------------------------------------------------------------------------
 
 
-class Entrant(NamedTuple):
+class Entrant(Struct, frozen=True, gc=False):
     """An order that nothing speaks against, and what was looked up to know."""
 
     command: c.PlaceOrder
@@ -140,10 +138,10 @@ def check(
     facts = facts_at(registry, pod, command.delivery)
     if facts is None:
         return refuse(Reason.UNKNOWN_POD, f"pod {pod} at that delivery")
-    fault = size_fault(product, command.quantity_wh, command.limit)
+    terms, price, quantity = command.terms, command.limit, command.quantity_wh
+    fault = size_fault(product, quantity, price)
     if fault is not None:
         return fault
-    terms, price = command.terms, command.limit
     if terms is not None or price is None:
         wrong = form.fault_of(product, command)
         if wrong is not None:
@@ -155,7 +153,7 @@ def check(
     if fault is not None:
         return fault
     tariff = tariff_at(registry, facts, command.delivery)
-    at_risk = worst_case(product, tariff, command.side, command.quantity_wh, price)
+    at_risk = worst_case(product, tariff, command.side, quantity, price)
     if at_risk:
         left = available(registry, ledger, facts.party)
         if at_risk > left:
@@ -257,7 +255,8 @@ def worst_case(
     then it buys back at the supplier's price what it sold at its limit.
     """
     if side is Side.BUY:
-        return quantity_wh * max(0, product.price_max if limit is None else limit)
+        price = product.price_max if limit is None else limit
+        return quantity_wh * price if price > 0 else 0
     price = product.price_min if limit is None else limit
     return quantity_wh * max(0, -price, short_price(product, tariff) - price)
 
@@ -286,7 +285,7 @@ def find(market: Market, order: OrderId) -> tuple[ProductId, Instant, Book] | No
     return product, delivery, market.books[product][delivery]
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """A change that nothing speaks against, and what was looked up to know."""
 
     command: c.AmendOrder
