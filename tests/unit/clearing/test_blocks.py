@@ -78,6 +78,8 @@ def test_bounds_off_the_tick_are_moved_inwards() -> None:
         ([CurveOrder(0, 0, 1, 1)], []),
         ([CurveOrder(0, BUY, 1, 0)], []),
         ([CurveOrder(0, BUY, 3, 1)], []),
+        ([CurveOrder(0, BUY, -8, 1)], []),
+        ([CurveOrder(0, BUY, 8, 1)], []),
         ([], [Block(SELL, 2, (1,))]),
         ([], [Block(SELL, 2, (0, 0))]),
         ([], [Block(SELL, 2, (-1, 0))]),
@@ -93,7 +95,7 @@ def test_order_that_is_not_well_formed_is_a_bug_of_the_caller(
     curves: list[CurveOrder], blocks: list[Block]
 ) -> None:
     with pytest.raises(InvariantBroken):
-        clear(curves, blocks, 2, price_tick=2)
+        clear(curves, blocks, 2, price_min=-6, price_max=6, price_tick=2)
 
 
 def test_what_the_solver_says_is_taken_only_as_far_as_it_keeps_the_rules() -> None:

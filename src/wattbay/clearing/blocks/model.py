@@ -124,6 +124,9 @@ def market_of(
     for order in curves:
         ensure(0 <= order.period < periods, "a curve order names a period that there is")
         ensure(order.side in {BUY, SELL} and order.quantity > 0, "an order trades something")
+        is_high_enough = price_min is None or order.price >= price_min
+        is_low_enough = price_max is None or order.price <= price_max
+        ensure(is_high_enough and is_low_enough, "the limit of a curve order is a possible price")
     wholes = [gcd(*block.profile) for block in blocks]
     members: dict[int, list[int]] = {}
     children: list[list[int]] = [[] for _ in blocks]

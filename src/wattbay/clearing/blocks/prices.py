@@ -92,7 +92,8 @@ class PriceSearch:
                 break
             if solution.values[free.size : -1].sum() > _TOLERANCE:
                 duals = zip(rows, solution.duals.tolist(), strict=True)
-                return self._answer(prices, [place for place, dual in duals if dual > _TOLERANCE])
+                conflict = [place for place, dual in duals if dual > _TOLERANCE]
+                return self._answer(prices, conflict or losers)
             start, prices = prices, _moved(prices, free, solution.values, intervals)
             losers = self.losers(acceptance.steps, prices)
             if losers and self._seen.issuperset(losers):

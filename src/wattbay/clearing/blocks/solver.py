@@ -48,7 +48,7 @@ class Solution(NamedTuple):
     duals: Floats
     """Of the rows, where nothing need be whole. Shape: (n_rows,)."""
     bound: float
-    """No values whatever cost less."""
+    """No values whatever cost less; minus infinity where it knows none."""
     nodes: int
     """Of branch and bound that were looked at."""
 
@@ -94,13 +94,15 @@ def solve(program: Program, *, node_limit: int = 1, gap: float = 0.0) -> Solutio
         program.entries,
         np.where(program.whole, _WHOLE, np.int32(0)).astype(np.int32),
     )
-    solver.run()
+    is_sound = solver.run() != highspy.HighsStatus.kError
     found = solver.getInfo()
     solution = solver.getSolution()
-    has_values = found.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    status = found.primal_solution_status
+    has_values = is_sound and status == highspy.SolutionStatus.kSolutionStatusFeasible
+    bound = found.mip_dual_bound if is_mixed else found.objective_function_value
     return Solution(
         values=np.asarray(solution.col_value) if has_values else None,
         duals=np.asarray(solution.row_dual),
-        bound=found.mip_dual_bound if is_mixed else found.objective_function_value,
+        bound=bound if is_sound else -INFINITY,
         nodes=max(1, found.mip_node_count),
     )
