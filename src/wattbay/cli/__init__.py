@@ -195,12 +195,12 @@ def diff(first: RunFolder, second: RunFolder, as_json: AsJson = False) -> None:
     diff_runs(first, second, as_json=as_json)
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def compare(  # noqa: PLR0913, PLR0917 - one parameter an option
+    context: typer.Context,
     scenario: Annotated[
         str, typer.Argument(help="A name that `wattbay scenarios` lists, a TOML file or a folder.")
     ],
-    other: Annotated[Path | None, typer.Argument(hidden=True)] = None,
     rules: Annotated[
         str | None, typer.Option(help="Some of them, by name, with commas between. (otherwise all)")
     ] = None,
@@ -209,9 +209,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter an option
         int | None,
         typer.Option(help="So many homes; more than there are: real ones, shifted by weeks."),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Draw limits, strategies and faults anew.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Draw limits and strategies anew.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a page here, and what every home pays as tables.")
     ] = None,
@@ -228,8 +226,8 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     \b
     Rules, as --rules names them:
-      none                 each home alone with its supplier
-      fixed, time_of_use, dynamic                     retail prices, alone
+      none                                            alone with the supplier
+      fixed, time_of_use, dynamic                     alone, other prices
       mid_market, supply_demand_ratio, bill_sharing   community prices
       static_key, dynamic_key, hierarchical_key       energy sharing
       uniform, pay_as_bid, continuous, huang, muda    order markets
@@ -244,8 +242,8 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from wattbay.cli.compare import compare_rules, compare_runs
 
-    if other is not None:
-        compare_runs(Path(scenario), other, as_json=as_json)
+    if context.args:
+        compare_runs(Path(scenario), *map(Path, context.args), as_json=as_json)
         return
     compare_rules(
         scenario,

@@ -66,15 +66,15 @@ def compare_rules(  # noqa: PLR0913 - one keyword an option
     print(f"page    {page or '--out FOLDER writes one, and what every home pays as tables'}")
 
 
-def compare_runs(first: Path, second: Path, *, as_json: bool) -> None:
+def compare_runs(first: Path, second: Path, *others: Path, as_json: bool) -> None:
     """Compare two runs, as `diff` does, and tell whoever asked so of its name.
 
     Raises
     ------
     ConfigError
-        If they are no runs: rules are compared on one scenario.
+        If they are no two runs: rules are compared on one scenario.
     """
-    if not (_is_run(first) and _is_run(second)):
+    if others or not (_is_run(first) and _is_run(second)):
         what = "is one word too many: rules are compared on one scenario"
         raise ConfigError(Fault(str(second), what, "wattbay compare SCENARIO"))
     Console(stderr=True).print("Two runs: `wattbay diff` is what compares their journals.")
