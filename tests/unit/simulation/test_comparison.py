@@ -12,6 +12,7 @@ from msgspec import structs
 from wattbay.clearing.allocation import Rule as Key
 from wattbay.clearing.allocation import Terms, allocate
 from wattbay.clearing.community import Basis, Energies, Tariff, bill_sharing, mid_market
+from wattbay.clearing.retail.models import Component, TimeOfUse, Window
 from wattbay.core.facts import Deviations, Mechanism
 from wattbay.errors import ConfigError
 from wattbay.ids import TariffId
@@ -19,7 +20,15 @@ from wattbay.simulation.baseline import run_baseline
 from wattbay.simulation.comparison import retail
 from wattbay.simulation.comparison.lived import with_product
 from wattbay.simulation.comparison.outcome import Outcome, Unfit
-from wattbay.simulation.comparison.rules import BY_NAME, RULES, Found, Ground, chosen, lived
+from wattbay.simulation.comparison.rules import (
+    BY_NAME,
+    RULES,
+    Found,
+    Ground,
+    by_community,
+    chosen,
+    lived,
+)
 from wattbay.simulation.comparison.settled import Delivery, Given, nobody
 from wattbay.simulation.comparison.sums import AMOUNTS, cost_nano
 from wattbay.simulation.scenario import load_scenario
@@ -145,6 +154,26 @@ def test_retail_prices_leave_the_supplier_its_revenue(found: dict[str, Found], n
     alone, other = (outcome(found, one).table for one in ("none", name))
     before, after = int(alone["supplier_nano"].sum()), int(other["supplier_nano"].sum())
     assert abs(before - after) <= int(alone["import_wh"].sum())
+
+
+def test_prices_by_time_of_use_are_the_same_published_and_settled_afterwards(
+    ground: Ground, found: dict[str, Found]
+) -> None:
+    scenario, books = ground.scenario, ground.books()
+    known = books.deliveries()
+    shape = retail.time_of_use(scenario)
+    prices = retail.neutral(known, [shape(one) for one in known], shifted=False)
+    (name,) = prices
+    at = {scenario.calendar.local(one.start).hour: prices[name][one.place] for one in known}
+    windows = (Window(at[0], 0, 7 * 60), Window(at[16], 16 * 60, 20 * 60))
+    model = TimeOfUse(Component.ENERGY, windows, at[12])
+    published = replace(by_community(scenario, Key.DYNAMIC_KEY), models={name: (model,)})
+    came = lived(published, quiet=True).outcome
+    told = outcome(found, "time_of_use")
+    assert sorted(set(prices[name])) == [at[0], at[12], at[16]]
+    for amount in AMOUNTS:
+        assert np.array_equal(came.table[amount], told.table[amount]), amount
+    assert came.bill_nano == told.bill_nano
 
 
 def test_neutral_prices_of_a_shape_and_of_a_series() -> None:

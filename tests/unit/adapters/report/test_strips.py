@@ -29,8 +29,8 @@ def test_ticks_are_round_and_inside() -> None:
     values, decimals = ACROSS.ticks()
     assert values == [0.0, 1.0, 2.0, 3.0]
     assert decimals == 0
-    values, decimals = strips.Across(0.0, 0.3).ticks()
-    assert values == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+    values, decimals = strips.Across(0.0, 0.29).ticks()
+    assert values == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.25])
     assert decimals == 2
 
 
