@@ -284,6 +284,7 @@ def _phase_changed(state: State, event: e.PhaseChanged) -> None:
     if venue is not None and venue.phase is TradingPhase.PRE_OPEN:
         flow.opened(state.agenda, event.delivery)
     folding.phase_changed(state.market, event)
+    release.phase_changed(state.registry, state.market, event)
 
 
 def _trading_closed(state: State, event: e.TradingClosed) -> None:

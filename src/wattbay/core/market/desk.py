@@ -9,10 +9,10 @@ from msgspec import structs
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.facts import Mechanism, Product, Role
+from wattbay.core.facts import Mechanism, Product, Role, TradingPhase
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import daily, offers, orders, trading
-from wattbay.core.market.orders import Change, Entrant, Market, Order
+from wattbay.core.market.orders import Book, Change, Entrant, Market, Order
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, has_role, refuse, tariff_at
 from wattbay.core.terms import OrderTerms, TimeInForce
@@ -20,6 +20,7 @@ from wattbay.periods import Instant
 
 _AT_ONCE = OrderTerms(time_in_force=TimeInForce.FOK)
 """What the legs of a basket say."""
+_HALTED = "trading is halted: orders can be withdrawn or made smaller"
 _AT_ONE_INSTANT = (Mechanism.CALL_AUCTION, Mechanism.SUBMITTED)
 """Mechanisms by which no order is filled before all are."""
 
@@ -48,6 +49,8 @@ def place(
     if found.product.mechanism is Mechanism.BILATERAL:
         return offers.place(market, found, stands_by=stands_by)
     if stands_by:
+        if _is_halted(found.book):
+            return refuse(Reason.HALTED, _HALTED)
         return orders.stand(market, found, stands_by=True)
     match found.product.mechanism:
         case Mechanism.CALL_AUCTION:
@@ -58,6 +61,11 @@ def place(
             return trading.place(registry, market, found)
         case _:
             return refuse(Reason.NOT_ALLOWED, "no product here is traded so")
+
+
+def _is_halted(book: Book) -> bool:
+    """Tell whether the trading of a delivery is halted."""
+    return book.venue is not None and book.venue.phase is TradingPhase.HALTED
 
 
 def _place_basket(
@@ -101,6 +109,9 @@ def amend(
     if found.product.mechanism is Mechanism.BILATERAL or found.order.stands_by:
         if (command.limit is None) != (found.order.limit is None):
             return refuse(Reason.BAD_CONDITION, "an order keeps its kind: with a limit, or without")
+        is_smaller = command.quantity_wh <= found.order.quantity_wh
+        if _is_halted(found.book) and not (is_smaller and command.limit == found.order.limit):
+            return refuse(Reason.HALTED, _HALTED)
         return orders.amend(found)
     match found.product.mechanism:
         case Mechanism.CALL_AUCTION:

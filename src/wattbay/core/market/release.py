@@ -13,7 +13,7 @@ from msgspec import structs
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.facts import Mechanism, NetworkLimit, Product, Role
+from wattbay.core.facts import Mechanism, NetworkLimit, Product, Role, TradingPhase
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import balance, desk, network, standby, trading
 from wattbay.core.market.orders import Book, Market, Order
@@ -134,6 +134,8 @@ def _fault(
         return _bad("network limits bind auctions and continuous trading alone")
     if terms.kind in _STOPS and (terms.valid_from, terms.condition, terms.grid) != (None,) * 3:
         return _bad("a stop waits for the last price, and for nothing else")
+    if terms.block is not None and (terms.valid_from, terms.condition) != (None, None):
+        return _bad("a block waits for its auction, and for nothing else")
     if terms.condition is None:
         return None
     return _bad_condition(registry, market, metering, command, terms.condition, at)
@@ -221,7 +223,7 @@ def release(
         if obstacle:
             return [_suspended(command.order, standing, obstacle)]
     if registry.products[command.product].mechanism is Mechanism.CONTINUOUS:
-        return trading.begin(registry, market, command)
+        return _begin(registry, market, command, standing)
     return _act(command)
 
 
@@ -229,6 +231,18 @@ def _act(command: c.ReleaseOrder) -> list[e.Event]:
     return [
         e.OrderReleased(order=command.order, product=command.product, delivery=command.delivery)
     ]
+
+
+def _begin(
+    registry: Registry, market: Market, command: c.ReleaseOrder, standing: Standing
+) -> list[e.Event]:
+    """Let an order into its order book; while that takes none it waits on."""
+    decided = trading.begin(registry, market, command)
+    venue = trading.venue_of(market.books[command.product][command.delivery])
+    is_taken = type(decided[0]) is not e.OrderCancelled
+    if is_taken or venue.phase is TradingPhase.CONTINUOUS:
+        return decided
+    return [_suspended(command.order, standing, f"trading is in the phase {venue.phase.value}")]
 
 
 def expire(market: Market, command: c.ExpireOrder, at: Instant) -> list[e.Event]:
@@ -346,6 +360,20 @@ def limit_submitted(registry: Registry, market: Market, event: e.LimitSubmitted)
     for _, order, standing, obstacle in judged:
         if standing.is_suspended and not obstacle:
             standby.resume(market.standby, order)
+
+
+def phase_changed(registry: Registry, market: Market, event: e.PhaseChanged) -> None:
+    """Let the orders fall due that waited for trading to open, or to go on."""
+    if event.phase is not TradingPhase.CONTINUOUS:
+        return
+    binding = balance.scales(market.limits, event.delivery)
+    for number, order in market.books[event.product][event.delivery].orders.items():
+        standing = market.standby.orders.get(number) if order.stands_by else None
+        if standing is not None and standing.is_suspended:
+            zone = facts_then(registry, order.pod, event.delivery).zone
+            grid, pod, side = standing.grid, order.pod, order.side
+            if grid is None or not balance.objection(grid, binding, pod, zone, side):
+                standby.resume(market.standby, number)
 
 
 def _judged(

@@ -32,6 +32,7 @@ from wattbay.core.market import standby
 from wattbay.core.market.standby import PRICES_MAX, SIGNALS_MAX, Standby
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import (
+    Block,
     Condition,
     ConditionKind,
     GridBalance,
@@ -192,6 +193,13 @@ def test_stop_waits_for_nothing_but_the_last_price() -> None:
 def test_order_is_grid_balanced_only_where_limits_bind_as_they_come() -> None:
     street = a_street(mechanism=Mechanism.SUBMITTED)
     wanted = that(OrderTerms(grid=GridBalance.KEEPS))
+    assert reason(street.submit(wanted)) is Reason.BAD_CONDITION
+
+
+@pytest.mark.parametrize("terms", [from_on(EVE + HOUR), once(on_signal())])
+def test_block_waits_for_its_auction_alone(terms: OrderTerms) -> None:
+    street = a_street(mechanism=Mechanism.SUBMITTED)
+    wanted = that(structs.replace(terms, block=Block(profile=(250,))))
     assert reason(street.submit(wanted)) is Reason.BAD_CONDITION
 
 

@@ -18,7 +18,7 @@ from wattbay.core.events import (
     Traded,
     TradingClosed,
 )
-from wattbay.core.facts import LimitTerm, Mechanism, NetworkLimit, Role, Side
+from wattbay.core.facts import LimitTerm, Mechanism, NetworkLimit, Role, Side, TradingPhase
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import (
     Condition,
@@ -265,3 +265,66 @@ def test_order_of_least_quantity_that_traded_it_is_not_asked_for_it_again() -> N
     bind(street, "h01", 1)
     assert [one.rests_wh for one in of(OrderReleased, street.until(street.at))] == [50]
     assert fills(street.do(sell(quantity_wh=50))) == [(2, 3, 50)]
+
+
+# --- while the book takes no orders ----------------------------------------------------------
+
+
+def turn(street: Play, phase: TradingPhase) -> None:
+    street.do(
+        c.ChangePhase(
+            operator=DSO, product=HALF_HOUR, delivery=MIDNIGHT, phase=phase, reason="storm"
+        )
+    )
+
+
+def test_order_that_falls_due_while_trading_is_halted_waits_until_it_goes_on() -> None:
+    street = a_street()
+    street.do(buy(terms=OrderTerms(condition=SUN)))
+    street.do(sell())
+    turn(street, TradingPhase.HALTED)
+    assert [type(event) for event in shine(street)] == [OrderSuspended]
+    turn(street, TradingPhase.CONTINUOUS)
+    assert fills(street.until(street.at)) == [(1, 2, 300)]
+
+
+def test_order_that_the_network_forbids_still_waits_when_trading_goes_on() -> None:
+    street = a_street()
+    street.do(buy(terms=OrderTerms(grid=RELIEVES)))
+    bind(street, "h02", 1)
+    turn(street, TradingPhase.HALTED)
+    turn(street, TradingPhase.CONTINUOUS)
+    assert street.until(street.at) == []
+    turn(street, TradingPhase.HALTED)
+    bind(street, "h01", 1)
+    assert [type(event) for event in street.until(street.at)] == [OrderSuspended]
+    turn(street, TradingPhase.CONTINUOUS)
+    assert of(OrderReleased, street.until(street.at))
+
+
+def test_while_trading_is_halted_no_order_begins_to_wait() -> None:
+    street = a_street()
+    street.do(buy(terms=OrderTerms(condition=SUN)))
+    turn(street, TradingPhase.HALTED)
+    wanted = buy(terms=OrderTerms(condition=SUN))
+    assert reason(street.submit(wanted)) is Reason.HALTED
+    change = c.AmendOrder(order=OrderId(1), pod=PodId("h01"), quantity_wh=200, limit=100_000)
+    assert of(OrderAmended, street.do(change))
+    larger = structs.replace(change, quantity_wh=300)
+    assert reason(street.submit(larger)) is Reason.HALTED
+    street.do(c.CancelOrder(order=OrderId(1), pod=PodId("h01")))
+
+
+def test_market_order_that_falls_due_before_the_opening_waits_for_it() -> None:
+    operator = c.RegisterParty(party=a_party(DSO, roles=(Role.GRID_OPERATOR,)))
+    product = structs.replace(
+        a_product(), mechanism=Mechanism.CONTINUOUS, opening_before_us=2 * HOUR
+    )
+    street = Play([*a_town(3, product=product), operator])
+    street.do(buy(terms=OrderTerms(kind=Kind.MARKET, condition=SUN), limit=None))
+    street.do(buy("h03", 100, terms=OrderTerms(condition=SUN)))
+    events = shine(street)
+    assert [type(event) for event in events] == [OrderSuspended, OrderReleased]
+    street.do(sell(quantity_wh=200))
+    events = street.until(MIDNIGHT - 2 * HOUR)
+    assert fills(events) == [(2, 3, 100), (1, 3, 100)]
