@@ -17,7 +17,7 @@ from wattbay.core.commands import (
 )
 from wattbay.core.facts import Meter, PodFacts
 from wattbay.periods import DAY, HOUR, Instant
-from wattbay.simulation.retail import publications
+from wattbay.simulation.retail import called, publications
 from wattbay.simulation.scenario_facts import Scenario
 
 LISTED_BEFORE_US = HOUR
@@ -83,13 +83,15 @@ def founding(scenario: Scenario, meters: Sequence[Meter]) -> list[Command]:
 def listings(scenario: Scenario) -> list[tuple[Instant, list[Command]]]:
     """Return when each local day is listed, and by which commands; by instant.
 
-    What varying tariffs cost on that day is published first, so that everybody orders knowing it.
+    What varying tariffs cost on that day is published first, and called for what is called for, so
+    that everybody orders knowing it.
     """
     return [
         (
             listed_at(scenario, period.start),
             [
                 *prices,
+                *calls,
                 ListDeliveries(
                     product=scenario.product.product,
                     day=day.isoformat(),
@@ -98,5 +100,7 @@ def listings(scenario: Scenario) -> list[tuple[Instant, list[Command]]]:
                 ),
             ],
         )
-        for (day, period), prices in zip(scenario.days, publications(scenario), strict=True)
+        for (day, period), prices, calls in zip(
+            scenario.days, publications(scenario), called(scenario), strict=True
+        )
     ]

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from wattbay.clearing.retail.models import Component
 from wattbay.clearing.retail.prices import DayPrices, day_prices
-from wattbay.core.commands import PublishPrices
-from wattbay.core.facts import Role, Tariff
+from wattbay.clearing.retail.response import like_windows
+from wattbay.core.commands import CallResponse, PublishPrices
+from wattbay.core.facts import ResponseCall, Role, Tariff
 from wattbay.core.tariffs import effective
+from wattbay.errors import ConfigError, Fault
 from wattbay.ids import TariffId, ZoneId
-from wattbay.periods import Instant
+from wattbay.periods import Instant, to_text
 from wattbay.simulation.scenario_facts import Scenario
 
 
@@ -63,6 +65,42 @@ def _day(scenario: Scenario, day: date) -> Iterator[tuple[TariffId, DayPrices]]:
             models, scenario.calendar, day, scenario.isp_us, scenario.zones, scenario.sources
         )
         yield tariff, prices
+
+
+def called(scenario: Scenario) -> list[list[CallResponse]]:
+    """Return what is called for on each local day: the windows that begin on it.
+
+    Raises
+    ------
+    ConfigError
+        If a window does not fit the deliveries, or has no day to be compared with.
+    """
+    found: list[list[CallResponse]] = [[] for _ in scenario.days]
+    faults: list[Fault] = []
+    for plan in scenario.calls:
+        window, isp = plan.window, scenario.isp_us
+        days = [i for i, (_, day) in enumerate(scenario.days) if window.start in day]
+        where = f"response called at {to_text(window.start)}"
+        if window.start % isp or window.length_us % isp:
+            faults.append(Fault(where, "begins or ends inside a delivery"))
+            continue
+        if not days:  # Some days of a scenario may be left out by those who run it.
+            continue
+        mine = [one.window for one in scenario.calls if one.tariff == plan.tariff]
+        baseline = like_windows(scenario.calendar, window, days=plan.days, calls=mine)
+        call = ResponseCall(
+            caller=plan.caller,
+            start=window.start,
+            count=window.length_us // isp,
+            baseline=baseline,
+            rebate=plan.rebate,
+            penalty=plan.penalty,
+            tariff=plan.tariff,
+        )
+        found[days[0]].append(CallResponse(call=call))
+    if faults:
+        raise ConfigError(*faults)
+    return found
 
 
 class Held(NamedTuple):

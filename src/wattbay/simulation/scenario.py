@@ -13,7 +13,7 @@ from wattbay.ids import ProfileId, ZoneId
 from wattbay.periods import WEEK, Period
 from wattbay.simulation import scenario_file, scenario_homes, scenario_parts, scenario_series
 from wattbay.simulation.homes import draw_homes, home_party, pod_ids
-from wattbay.simulation.retail import publications
+from wattbay.simulation.retail import called, publications
 from wattbay.simulation.scenario_facts import Battery, FaultPlan, Home, Profiles, Scenario
 from wattbay.simulation.scenario_file import Table
 from wattbay.simulation.series import Series
@@ -96,6 +96,7 @@ def load_scenario(
     root.finish()
     if scenario is None or source.faults:
         raise ConfigError(*sorted(source.faults, key=_by_line))
+    called(scenario)
     publications(scenario)  # Tells here, and not in the middle of a run, what does not fit.
     return scenario
 
@@ -176,6 +177,7 @@ def _read(root: Table, days: int | None, pods: int | None, seed: int | None) -> 
         attribution=head.attribution,
         zones=tuple(map(ZoneId, market.zones)),
         models=market.retail.models,
+        calls=market.retail.calls,
         sources=sources,
         rule_terms=market.rule_terms,
     )

@@ -12,6 +12,7 @@ from wattbay.clearing.retail.prices import Sources
 from wattbay.core.facts import Party, Product, Role, SettlementRun, Tariff
 from wattbay.ids import CommunityId, MeterId, PartyId, PodId, ProfileId, TariffId, ZoneId
 from wattbay.periods import Calendar, Instant, Period
+from wattbay.simulation.scenario_tariffs import CallPlan
 from wattbay.simulation.series import Series
 
 STRATEGIES = ("truthful", "adaptive", "zero_intelligence")
@@ -120,6 +121,8 @@ class Scenario:
     zones: tuple[ZoneId, ...] = ()
     models: Mapping[TariffId, tuple[Model, ...]] = field(default_factory=dict)
     """Of each tariff whose prices vary by delivery."""
+    calls: tuple[CallPlan, ...] = ()
+    """When pods are called to draw less, by time."""
     sources: Sources = field(default_factory=Sources)
     """What the models refer to."""
     rule_terms: RuleTerms = field(default_factory=RuleTerms)

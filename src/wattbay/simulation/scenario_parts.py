@@ -311,16 +311,16 @@ def read_market(root: Table, calendar: Calendar, isp_us: int | None) -> Market:
         grid=zones,
         suppliers=suppliers,
         brps=brps,
-        retail=_read_retail(root, zones, calendar),
+        retail=_read_retail(root, zones, list(brps), calendar),
         product=product,
         runs=runs,
         rule_terms=read_rule(root, product),
     )
 
 
-def _read_retail(root: Table, zones: Zones, calendar: Calendar) -> Retail:
+def _read_retail(root: Table, zones: Zones, suppliers: Sequence[str], calendar: Calendar) -> Retail:
     """Read the tariffs; where one heeds the grid, each zone needs a limit and its load."""
-    retail = read_tariffs(root, zones.names, calendar)
+    retail = read_tariffs(root, zones.names, suppliers, calendar)
     if retail.heeds_grid:
         for place, name in enumerate(zones.names):
             if name not in zones.limits_w:

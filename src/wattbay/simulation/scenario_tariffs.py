@@ -21,10 +21,11 @@ from wattbay.clearing.retail.models import (
     TimeOfUse,
     Window,
 )
+from wattbay.clearing.retail.response import DAYS_MAX
 from wattbay.core.facts import EnergyTier, LocalFee, MonthlyCharges, Tariff, TaxRate
 from wattbay.core.monthly import fault
 from wattbay.errors import ConfigError, Fault
-from wattbay.ids import TariffId, ZoneId
+from wattbay.ids import PartyId, TariffId, ZoneId
 from wattbay.periods import Calendar, Instant, Period
 from wattbay.simulation.scenario_file import Table
 from wattbay.units import PPM
@@ -37,12 +38,28 @@ _COMPONENTS = tuple(Component)
 _HOLDS = ("on_top", "instead")
 
 
+class CallPlan(NamedTuple):
+    """A window in which the pods of a tariff are called to draw less."""
+
+    caller: PartyId
+    tariff: TariffId
+    window: Period
+    rebate: int
+    """[nano-currency per Wh]"""
+    penalty: int
+    days: int
+    """What the baseline is the mean of."""
+
+
 class Retail(NamedTuple):
     """The tariffs of a scenario."""
 
     tariffs: tuple[Tariff, ...]
     models: Mapping[TariffId, tuple[Model, ...]]
     """Of each tariff whose prices vary: all that its components are the sum of."""
+
+    calls: tuple[CallPlan, ...]
+    """By time."""
 
     @property
     def series(self) -> list[str]:
@@ -61,10 +78,13 @@ class Retail(NamedTuple):
         return any(isinstance(one, GridStability) for each in self.models.values() for one in each)
 
 
-def read_tariffs(root: Table, zones: Collection[str], calendar: Calendar) -> Retail:
+def read_tariffs(
+    root: Table, zones: Collection[str], suppliers: Sequence[str], calendar: Calendar
+) -> Retail:
     """Read ``[[tariff]]``: the components of the retail price, before tax."""
     tariffs: list[Tariff] = []
     models: dict[TariffId, tuple[Model, ...]] = {}
+    calls: list[CallPlan] = []
     for table in root.tables("tariff", least=1):
         tariff = _tariff(table, zones, calendar)
         if any(known.tariff == tariff.tariff for known in tariffs):
@@ -73,7 +93,8 @@ def read_tariffs(root: Table, zones: Collection[str], calendar: Calendar) -> Ret
         varying = _models(table, zones, calendar)
         if varying:
             models[tariff.tariff] = (*_flat(tariff, varying), *varying)
-    return Retail(tuple(tariffs), models)
+        calls += _calls(table, tariff.tariff, suppliers, calendar)
+    return Retail(tuple(tariffs), models, tuple(sorted(calls, key=lambda one: one.window)))
 
 
 def _tariff(table: Table, zones: Collection[str], calendar: Calendar) -> Tariff:
@@ -243,14 +264,37 @@ def _critical_peaks(table: Table, calendar: Calendar) -> list[Model]:
     for row in table.tables("critical_peak"):
         component, price = _component(row), _price(row)
         instead = row.choice("holds", _HOLDS, "on_top") == "instead"
-        start, end = row.moment("from", calendar), row.moment("to", calendar)
-        if start is None or end is None:
-            continue
-        if end <= start:
-            row.fault("to", "the event ends before it starts", "swap from and to")
-            continue
-        made = partial(CriticalPeak, component, (Period(start, end),), price, instead)
-        found += _made(row, "cents_per_kwh", made)
+        window = _window(row, calendar)
+        if window is not None:
+            made = partial(CriticalPeak, component, (window,), price, instead)
+            found += _made(row, "cents_per_kwh", made)
+    return found
+
+
+def _window(row: Table, calendar: Calendar) -> Period | None:
+    """Read when an event begins and ends."""
+    start, end = row.moment("from", calendar), row.moment("to", calendar)
+    if start is None or end is None:
+        return None
+    if end <= start:
+        row.fault("to", "the event ends before it starts", "swap from and to")
+        return None
+    return Period(start, end)
+
+
+def _calls(
+    table: Table, tariff: TariffId, suppliers: Sequence[str], calendar: Calendar
+) -> list[CallPlan]:
+    """Read ``[[tariff.response]]``: when the pods of the tariff are called to draw less."""
+    found: list[CallPlan] = []
+    for row in table.tables("response"):
+        caller = row.choice("caller", suppliers, next(iter(suppliers), ""))
+        rebate = row.price("rebate_cents_per_kwh")
+        penalty = row.price("penalty_cents_per_kwh", 0)
+        days = row.integer("days", 5, least=1, most=DAYS_MAX)
+        window = _window(row, calendar)
+        if window is not None:
+            found.append(CallPlan(PartyId(caller), tariff, window, rebate, penalty, days))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from wattbay.agents.agent import Desk
 from wattbay.agents.quantity import Alternatives
 from wattbay.agents.strategies import strategy
 from wattbay.clearing.retail.models import Component, GridStability, Indexed, TimeOfUse
-from wattbay.core.commands import ListDeliveries, PlaceOrder, PublishPrices
+from wattbay.core.commands import CallResponse, ListDeliveries, PlaceOrder, PublishPrices
 from wattbay.core.facts import EnergyTier, MonthlyCharges, Side
 from wattbay.errors import ConfigError
 from wattbay.ids import PodId, TariffId, ZoneId
@@ -23,7 +24,7 @@ from wattbay.periods import Instant, instant
 from wattbay.simulation.baseline import run_baseline, stored_price
 from wattbay.simulation.founding import listings
 from wattbay.simulation.residents import Residents
-from wattbay.simulation.retail import held, publications, retail_of
+from wattbay.simulation.retail import called, held, publications, retail_of
 from wattbay.simulation.scenario import PACKAGED, Scenario, load_scenario
 
 NORTH, SOUTH = ZoneId("north"), ZoneId("south")
@@ -31,7 +32,17 @@ TOU, DYNAMIC, FLAT = TariffId("time-of-use"), TariffId("dynamic"), TariffId("fla
 WINDOW = '[[tariff.time_of_use]]\nfrom = "00:00"\nto = "07:00"\ncents_per_kwh = -4.000\n'
 INDEX = '[[tariff.indexed]]\nseries = "dtou_p_per_kwh"\n'
 TIERS = "{ from_kwh = 40, cents_per_kwh = 5.000 }"
+CALL = """\
+from = 2013-03-31T17:00:00
+to = 2013-03-31T19:00:00
+rebate_cents_per_kwh = 20.000
+penalty_cents_per_kwh = 2.000
+"""
 ZONE = '[[zone]]\nid = "north"\n'
+
+PARTS = MappingProxyType(
+    {"window": WINDOW, "index": INDEX, "zone": ZONE, "tiers": TIERS, "call": CALL}
+)
 
 Written = Callable[..., Path]
 
@@ -49,7 +60,7 @@ def written(tmp_path: Path) -> Written:
         text = (PACKAGED / "london-tariffs.toml").read_text(encoding="utf-8")
         text = text.replace('"data/', f'"{PACKAGED.as_posix()}/data/')
         for name, new in replaced.items():
-            old = {"window": WINDOW, "index": INDEX, "zone": ZONE, "tiers": TIERS}[name]
+            old = PARTS[name]
             assert old in text
             text = text.replace(old, new)
         path = tmp_path / "scenario.toml"
@@ -86,9 +97,9 @@ def test_models_are_read_with_the_flat_price_that_they_add_to(london: Scenario) 
 
 def test_prices_of_a_day_are_published_before_it_is_listed(london: Scenario) -> None:
     for (_, period), (_, commands) in zip(london.days, listings(london), strict=True):
-        *prices, listed = commands
+        listed = commands[-1]
         assert isinstance(listed, ListDeliveries)
-        told = [one for one in prices if isinstance(one, PublishPrices)]
+        told = [one for one in commands if isinstance(one, PublishPrices)]
         assert [one.tariff for one in told] == [TOU, DYNAMIC]
         assert {(one.start, len(one.energy), one.zone) for one in told} == {
             (period.start, listed.count, None)
@@ -281,6 +292,37 @@ def test_charges_of_the_month_are_read(london: Scenario) -> None:
         capacity_nano_per_w=200_000,
         minimum_nano=5_000_000_000,
     )
+
+
+def test_response_is_called_when_its_day_is_listed(london: Scenario) -> None:
+    by_day = [
+        [one.call for one in commands if isinstance(one, CallResponse)]
+        for _, commands in listings(london)
+    ]
+    assert by_day[:3] == [[], [], []]
+    (call,) = by_day[3]
+    assert (call.start, call.count) == (instant("2013-03-31T16:00Z"), 4)
+    # The same hour of the wall's clock is an hour later in UTC before the change.
+    assert call.baseline == tuple(instant(f"2013-03-{day}T17:00Z") for day in (30, 29, 28))
+    assert (call.rebate, call.penalty, call.tariff) == (200_000, 20_000, "tiers")
+    assert call.caller == "supplier-a"
+
+
+def test_call_on_a_day_that_is_left_out_is_left_out() -> None:
+    assert called(load_scenario("london-tariffs", days=2)) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        (CALL.replace("17:00", "17:10"), "begins or ends inside a delivery"),
+        (CALL.replace("17:00", "20:00"), "ends before it starts"),
+        (CALL.replace("20.000", "-1"), "out of range"),
+        (CALL + 'caller = "nobody"\n', "is unknown"),
+    ],
+)
+def test_fault_of_a_call_is_told(written: Written, call: str, fault: str) -> None:
+    assert fault in faults(written(call=call))
 
 
 @pytest.mark.parametrize(

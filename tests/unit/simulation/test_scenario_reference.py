@@ -23,6 +23,7 @@ ARRAYS = (
     "tariff.local",
     "tariff.tax",
     "tariff.tiers",
+    "tariff.response",
     "tariff.time_of_use",
     "tariff.indexed",
     "tariff.critical_peak",

@@ -209,6 +209,7 @@ COMPONENTS: Mapping[str, str] = MappingProxyType(
         "tiers": "Tiers of what you bought from your supplier",
         "capacity": "Capacity, by your highest draw",
         "minimum": "What is missing to the minimum of the month",
+        "response": "Called to draw less: penalty less rebate",
         "tax": "Tax on what you buy",
         "payments": "Payments",
         "closing": "Closing balance",
