@@ -196,11 +196,12 @@ def read_sources(
     isp_us: int | None,
     days: Sequence[tuple[date, Period]],
 ) -> Sources:
-    """Read what the tariffs refer to, from the signals file.
+    """Read what the tariffs refer to, from the signals file, and price series named besides.
 
     Price series are in cents per kWh and may be negative; what zones are expected to draw is in W.
     """
-    series, grid = market.retail.series, market.grid
+    grid = market.grid
+    series = list(dict.fromkeys((*market.retail.series, *files.texts("price_series", ()))))
     prices = _read(files, "signals_file", series, isp_us, days, least=-MOST) if series else None
     columns = list(grid.load_series.values())
     loads = _read(files, "signals_file", columns, isp_us, days) if columns else None
