@@ -6,6 +6,7 @@ without rights, in a folder of that user's own.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -13,7 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
+import time  # noqa: TID251 - a wait has a limit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -79,6 +80,16 @@ def until(holds: Callable[[], object], what: str, *, wait_s: float = WAIT_S) -> 
                 pause.accept()
 
 
+async def until_async(holds: Callable[[], object], what: str, *, wait_s: float = WAIT_S) -> None:
+    """Wait for a condition, with a limit; the event loop goes on meanwhile."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    never = loop.create_future()
+    while not holds():
+        assert loop.time() < deadline, f"waited {wait_s} s in vain: {what}"
+        await asyncio.wait([never], timeout=PAUSE_S)
+
+
 def is_open(port: int) -> bool:
     """Tell whether somebody listens on a port of the loopback."""
     with socket.socket() as one:
@@ -89,7 +100,9 @@ def is_open(port: int) -> bool:
 class Server:
     """A server that can be killed and started again."""
 
-    def __init__(self, command: list[str], who: Account, log: Path, is_up: Callable[[], bool]):
+    def __init__(
+        self, command: list[str], who: Account, log: Path, is_up: Callable[[], bool]
+    ) -> None:
         self._command = command
         self._who = who
         self._log = log
@@ -161,7 +174,8 @@ def mosquitto(configuration: Callable[[Path, int], str]) -> Iterator[tuple[Serve
 def postgres(*settings: str) -> Iterator[tuple[Server, str]]:
     """Run PostgreSQL on a socket in a folder of its own; yield it and how to connect to it."""
     initdb, binary = program("initdb"), program("postgres")
-    assert initdb and binary, "postgresql is not installed"
+    assert initdb, "postgresql is not installed"
+    assert binary, "postgresql is not installed"
     who = account("postgres")
     with folder_of(who) as folder:
         cluster = folder / "cluster"

@@ -1,0 +1,89 @@
+"""The embedded broker: amqtt in our own process, for a community on one machine.
+
+It speaks MQTT 3.1.1 and keeps nothing through a restart: what a device has had no acknowledgement
+for, it sends again. It lets in everybody who reaches its address, which by default is the loopback;
+whoever opens it to others gives it certificates, or takes Mosquitto.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from amqtt.broker import Broker  # type: ignore[import-untyped] # brings no types
+from amqtt.contexts import BrokerConfig, ListenerConfig  # type: ignore[import-untyped] # likewise
+from amqtt.errors import BrokerError  # type: ignore[import-untyped] # likewise
+
+from wattbay.errors import AdapterError
+
+CONNECTIONS_MAX = 2_000
+
+
+class Listener(NamedTuple):
+    """Where the broker listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    certificate: Path | None = None
+    """PEM, with its chain; clients then come by TLS."""
+    key: Path | None = None
+    authority: Path | None = None
+    """PEM of whoever signs the devices' certificates."""
+
+
+class EmbeddedBroker:
+    """A broker that lives as long as it is open."""
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        """Be ready to listen. Within a running event loop."""
+        self._listener = listener or Listener()
+        logging.getLogger("amqtt").setLevel(logging.ERROR)
+        logging.getLogger("transitions").setLevel(logging.ERROR)
+        self._broker = Broker(_configuration(self._listener), loop=asyncio.get_running_loop())
+
+    async def open(self) -> None:
+        """Listen.
+
+        Raises
+        ------
+        AdapterError
+            If the address is taken.
+        """
+        try:
+            # Asked first: a broker that fails half-way leaves tasks behind.
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self._listener.host, self._listener.port))
+            await self._broker.start()
+        except (OSError, BrokerError) as error:
+            msg = f"no broker at {self._listener.host}:{self._listener.port}: {error}"
+            raise AdapterError(msg) from error
+
+    async def close(self) -> None:
+        """Let everybody go and stop listening."""
+        await self._broker.shutdown()
+
+
+def _configuration(listener: Listener) -> BrokerConfig:
+    """Return how the library is set up: no statistics, no files, one address."""
+    tls: dict[str, Any] = {}
+    if listener.certificate is not None:
+        tls = {
+            "ssl": True,
+            "certfile": listener.certificate,
+            "keyfile": listener.key,
+            "cafile": listener.authority,
+        }
+    return BrokerConfig(
+        listeners={
+            "default": ListenerConfig(
+                bind=f"{listener.host}:{listener.port}", max_connections=CONNECTIONS_MAX, **tls
+            )
+        },
+        plugins={
+            "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True},
+        },
+    )

@@ -1,0 +1,169 @@
+"""The service's connection to a real broker, on gmqtt.
+
+gmqtt reads the socket and comes back after a break. Of its packets one is taken over: PUBLISH. The
+library would make a task of each message to acknowledge it alone; here everything that came in one
+read goes on together, and is acknowledged together once it is stored. That is less than half the
+work. It stands on two names of the library that are not public; a test against each broker holds
+them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import gmqtt  # type: ignore[import-untyped] # brings no types
+from gmqtt.mqtt.constants import MQTTv311  # type: ignore[import-untyped] # likewise
+
+from wattbay.adapters.mqtt.broker import PAYLOAD_BYTES_MAX, Message, Take
+from wattbay.errors import AdapterError
+
+KEEPALIVE_S = 30
+RECONNECT_S = 1
+"""Pause before the connection is tried again. [s]"""
+SUBSCRIBED_S = 10.0
+"""How long a broker may take to answer. [s]"""
+WAITING_MAX = 2_000
+"""Messages that are handed on at once, at most."""
+
+_PUBLISH = 0x30
+_QOS = 0x06
+_PUBACK = b"\x40\x02"
+_REFUSED = 128
+
+
+class Address(NamedTuple):
+    """Where a broker is, and as whom the service comes to it."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    client_id: str = "wattbay-service"
+    """The broker keeps what was not acknowledged under this name."""
+    username: str | None = None
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
+
+
+class GmqttClient:
+    """A connection to Mosquitto, the embedded broker, or any other that speaks MQTT 3.1.1."""
+
+    def __init__(self, address: Address) -> None:
+        """Belong to a broker that need not be there yet. Within a running event loop."""
+        self._address = address
+        self._client = gmqtt.Client(
+            address.client_id, clean_session=False, optimistic_acknowledgement=False
+        )
+        self._client.set_config({"reconnect_delay": RECONNECT_S, "reconnect_retries": -1})
+        if address.username is not None:
+            self._client.set_auth_credentials(address.username, address.password)
+        self._client._package_handler._handler_cache[_PUBLISH] = self._on_publish  # noqa: SLF001
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
+        self._filters: tuple[str, ...] = ()
+        self._take: Take | None = None
+        self._waiting: list[Message] = []
+        self._connection = 0
+        self._answered = asyncio.Event()
+        self._refused = False
+        self.oversized = 0
+        """Messages so far that were longer than `PAYLOAD_BYTES_MAX`."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the broker is there and has let us in."""
+        return self._take is not None and bool(self._client.is_connected)
+
+    async def open(self, filters: Sequence[str], take: Take) -> None:
+        """Connect and subscribe.
+
+        Raises
+        ------
+        AdapterError
+            If the broker does not answer, or lets us in or subscribe not.
+        """
+        self._filters, self._take = tuple(filters), take
+        address = self._address
+        where = f"the broker at {address.host}:{address.port}"
+        try:
+            async with asyncio.timeout(SUBSCRIBED_S):
+                await self._client.connect(
+                    address.host, address.port, ssl=address.tls or False,
+                    keepalive=KEEPALIVE_S, version=MQTTv311,
+                )  # fmt: skip
+                if self._filters:
+                    await self._answered.wait()
+        except (OSError, TimeoutError, gmqtt.MQTTConnectError) as error:
+            self._client.stop_reconnect()
+            msg = f"{where} does not let us in: {error or type(error).__name__}"
+            raise AdapterError(msg) from error
+        if self._refused:
+            await self.close()
+            msg = f"{where} refused a subscription to {', '.join(self._filters)}"
+            raise AdapterError(msg)
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Tell the broker that messages of this connection are dealt with.
+
+        Those of an earlier one it brings again: their numbers may mean other messages by now.
+        """
+        numbers = [
+            one.mark[1].to_bytes(2, "big")
+            for one in messages
+            if one.mark is not None and one.mark[0] == self._connection
+        ]
+        if numbers and self._client.is_connected:
+            self._client._connection.send_package(  # noqa: SLF001
+                b"".join(_PUBACK + number for number in numbers)
+            )
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 0) -> None:
+        """Publish a message. While there is no connection, one with `qos` 0 is lost."""
+        if self.is_connected:
+            self._client.publish(topic, payload, qos=qos, retain=retain)
+
+    async def close(self) -> None:
+        """Disconnect; the broker keeps what was not acknowledged."""
+        self._take = None
+        self._client.stop_reconnect()
+        if self._client._connection is not None:  # noqa: SLF001
+            await self._client.disconnect()
+
+    def _on_connect(self, client: Any, *_: object) -> None:  # noqa: ANN401 - untyped library
+        self._connection += 1
+        self._waiting = []
+        if self._filters:
+            client.subscribe([gmqtt.Subscription(one, qos=1) for one in self._filters])
+
+    def _on_disconnect(self, *_: object) -> None:
+        self._connection += 1
+        self._waiting = []
+
+    def _on_subscribe(self, _client: object, _mid: int, granted: Sequence[int], *_: object) -> None:
+        self._refused = any(one >= _REFUSED for one in granted)
+        self._answered.set()
+
+    def _on_publish(self, command: int, packet: bytes) -> None:
+        """Take a PUBLISH packet apart (MQTT 3.1.1, 3.3), and put it with those of this read."""
+        after = int.from_bytes(packet[:2], "big") + 2
+        mark = None
+        topic = packet[2:after].decode("utf-8", errors="replace")
+        if command & _QOS:
+            mark = (self._connection, int.from_bytes(packet[after : after + 2], "big"))
+            after += 2
+        payload = packet[after:]
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            self.oversized += 1
+            payload = payload[:PAYLOAD_BYTES_MAX]
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._hand_on)
+        self._waiting.append(Message(topic, payload, mark))
+        if len(self._waiting) >= WAITING_MAX:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting and self._take is not None:
+            self._take(waiting)
