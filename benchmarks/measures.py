@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks import blocks
+from benchmarks import blocks, trading
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
 from wattbay.core.commands import PlaceOrder
@@ -182,12 +182,22 @@ def year() -> Iterator[Figure]:
         yield Figure("london-year, a home-day", value, "CPU s", 0.02, 0.01)
 
 
+def continuous_trading() -> Iterator[Figure]:
+    """Measure continuous trading in the exchange, on disk and read again; see `trading`."""
+    value, replayed = trading.on_disk()
+    what, unit = f"continuous trading, SQLite, {GROUP} an fsync", "commands/CPU s"
+    yield Figure(what, value, unit, 60_000, 250_000, is_more_better=True)
+    what, unit = "replay of that trading", "entries/CPU s"
+    yield Figure(what, replayed, unit, 150_000, 1_000_000, is_more_better=True)
+
+
 def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
     """Return what can be measured, by name, quickest first."""
     return {
         "auction": auction,
         "blocks": block_auction,
         "kernel": kernel,
+        "trading": continuous_trading,
         "week": week,
         "scale": scale,
         "year": year,

@@ -22,9 +22,16 @@ from tests.continuous import (
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.exchange import Exchange
-from wattbay.core.facts import Product, SelfTrade, Side, TradingPhase
-from wattbay.core.terms import Kind, Leg, OrderTerms, TimeInForce
-from wattbay.ids import OrderId, OriginId, PartyId, PodId, TradeId
+from wattbay.core.facts import (
+    LimitTerm,
+    NetworkLimit,
+    Product,
+    SelfTrade,
+    Side,
+    TradingPhase,
+)
+from wattbay.core.terms import GridBalance, Kind, Leg, OrderTerms, TimeInForce
+from wattbay.ids import OrderId, OriginId, PartyId, PodId, TradeId, ZoneId
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.journal import MemoryJournal
 from wattbay.kernel.kernel import Kernel
@@ -44,6 +51,15 @@ resting_terms = st.one_of(
     st.builds(OrderTerms, post_only=st.just(True)),
     st.builds(OrderTerms, is_local=st.just(True)),
     st.builds(OrderTerms, partner=st.sampled_from((PartyId("p01"), PartyId("p02")))),
+)
+instants = st.integers(1, 24).map(lambda hours: Instant(EVE + hours * HOUR))
+waiting_terms = st.one_of(
+    st.builds(OrderTerms, time_in_force=st.just(TimeInForce.DAY)),
+    st.builds(OrderTerms, time_in_force=st.just(TimeInForce.GTD), expires=instants),
+    st.builds(OrderTerms, valid_from=instants),
+    st.builds(OrderTerms, valid_from=instants, min_quantity_wh=quantities),
+    st.builds(OrderTerms, valid_from=instants, time_in_force=st.just(TimeInForce.IOC)),
+    st.builds(OrderTerms, grid=st.sampled_from(GridBalance)),
 )
 hasty_terms = st.one_of(
     st.builds(OrderTerms, time_in_force=st.sampled_from((TimeInForce.IOC, TimeInForce.FOK))),
@@ -72,7 +88,8 @@ def placements(draw: st.DrawFn) -> c.PlaceOrder:
     side = draw(st.sampled_from(Side))
     priced = draw(st.sampled_from((True, True, True, False)))
     if priced:
-        terms = draw(st.one_of(resting_terms, resting_terms, hasty_terms, stop_limits, baskets))
+        kinds = (resting_terms, resting_terms, waiting_terms, hasty_terms, stop_limits, baskets)
+        terms = draw(st.one_of(*kinds))
     else:
         terms = draw(st.one_of(st.none(), markets, stops))
     origin = draw(st.sampled_from((None, None, OriginId("solar"), OriginId("solar/pv"))))
@@ -120,6 +137,19 @@ phases = st.builds(
     phase=st.sampled_from(TradingPhase),
     reason=st.just("a fault"),
 )
+network_limits = st.builds(
+    lambda coefficient: c.SubmitLimit(
+        operator=DSO,
+        limit=NetworkLimit(
+            since=MIDNIGHT,
+            until=Instant(MIDNIGHT + ISP_US),
+            terms=(LimitTerm(coefficient=coefficient, zone=ZoneId("z1")),),
+            bound_wh=100,
+            reason="cable",
+        ),
+    ),
+    st.sampled_from((1, -1)),
+)
 undone = st.builds(
     c.CancelTrade,
     operator=st.just(DSO),
@@ -143,6 +173,7 @@ anything = st.one_of(
     mass_withdrawals,
     curtailments,
     phases,
+    network_limits,
     undone,
 )
 

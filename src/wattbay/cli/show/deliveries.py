@@ -289,7 +289,7 @@ def _mark(level: Level, price: int | None) -> str:
 
 def _add_gains(shown: Page, run: Run, told: Told) -> None:
     """Say what trading was worth to both sides by their own limits."""
-    if told.price_nano_per_wh is None or not (told.levels or told.surplus_maximum_nano):
+    if told.price_nano_per_wh is None or not told.surplus_maximum_nano:
         return
     scale = run.purse.scale([[told.surplus_nano], [told.surplus_maximum_nano]])
     same = "the most that any rule could have reached"

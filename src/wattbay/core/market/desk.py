@@ -200,7 +200,7 @@ def cancel_all(
 
 def _cancelled(product: Product, delivery: Instant, order: Order) -> e.OrderCancelled:
     """Return the event of an order that its pod withdraws."""
-    is_kept = product.mechanism not in _AT_ONE_INSTANT and not order.stands_by
+    is_kept = product.mechanism not in _AT_ONE_INSTANT
     return e.OrderCancelled(
         order=order.order,
         product=product.product,
