@@ -23,6 +23,7 @@ from wattbay.core.terms import Ended
 from wattbay.ids import OrderId, PodId, ProductId, TradeId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
+from wattbay.views.remarks import remark_of
 from wattbay.views.retail import price_rows, response_row
 
 Row = tuple[int | float | str | bool | None, ...]
@@ -111,6 +112,7 @@ class _OrderRow(Struct):
     filled_wh: int = 0
     kind: str = ""
     """As its terms say; without terms it is a limit order, or has no limit."""
+    remark: str = ""
 
 
 class _TradeRow(Struct):
@@ -201,6 +203,9 @@ class Tables:
                 self._rejected(entry, event)
             case e.OrderAmended() | e.OrderCancelled() | e.OrderCurtailed():
                 self._changed(event)
+            case e.OrderReleased() | e.OrderSuspended():
+                book = self._orders[event.product, event.delivery]
+                book[event.order].remark = remark_of(event)
             case e.TradeCancelled(traded=trade):
                 self._pending(trade.delivery).trades[trade.trade].cancelled = True
             case e.DeliveriesListed():
@@ -243,7 +248,7 @@ class Tables:
                 kind,
                 state,
                 row.filled_wh,
-                reason,
+                reason or row.remark,
             )
         )
 
@@ -258,6 +263,7 @@ class Tables:
             event.quantity_wh,
             event.limit,
             kind="" if terms is None else terms.kind.value,
+            remark=remark_of(event),
         )
         if terms is not None and terms.block is not None:
             row.kind = "block"
@@ -297,10 +303,11 @@ class Tables:
             case e.OrderCancelled(is_over=False):
                 row.quantity_wh -= event.quantity_wh or 0
             case e.OrderCancelled():
-                state = "cancelled"
+                state, reason = "cancelled", event.reason.value
                 if event.reason in _RAN_OUT:
                     state = "partly_filled" if row.filled_wh else "expired"
-                self._order(event.delivery, book.pop(event.order), state, event.reason.value)
+                    reason = row.remark or reason
+                self._order(event.delivery, book.pop(event.order), state, reason)
             case e.OrderCurtailed() if event.quantity_wh <= row.filled_wh:
                 self._order(event.delivery, book.pop(event.order), "curtailed", event.reason)
             case e.OrderCurtailed():

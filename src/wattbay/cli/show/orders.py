@@ -15,8 +15,11 @@ from wattbay.cli.show.rows import OrderRow, PriceRow, RefusalRow, TradeRow
 from wattbay.cli.show.words import AUCTIONED, ENDINGS, ORDER_STATES, refusal
 from wattbay.errors import ConfigError, Fault
 from wattbay.periods import MINUTE, Instant
+from wattbay.views.remarks import NO_NETWORK_LIMIT, SUSPENDED, WAITING
 
 SHOWN_NEAR = 3
+_WAITED = frozenset({WAITING, SUSPENDED})
+"""Why an order traded nothing, or no more."""
 
 
 class Told(Struct, frozen=True):
@@ -132,8 +135,11 @@ def _why(run: Run, order: OrderRow, book: Book, detail: str) -> list[str]:
             return [f"The grid operator took it out{why}. That carries no penalty."]
         case "open":
             return ["The run ended before its auction was held."]
+        case _ if reason in _WAITED:
+            return [ENDINGS[reason]]
         case _:
-            return why_fill(order, book, run.purse)
+            remark = [ENDINGS[reason]] if reason == NO_NETWORK_LIMIT else []
+            return remark + why_fill(order, book, run.purse)
 
 
 def page(run: Run, told: Sequence[Told], remark: str) -> Page:

@@ -191,6 +191,9 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
         "post_only": "It would have traded at once, and was to wait for others.",
         "self_trade": "It met an order of its own party: here nobody trades with itself.",
         "basket": "Another order of its basket could not trade whole, so none of them did.",
+        "waiting": "What it waited for had not come when it ended.",
+        "suspended": "A network limit forbade it, or trading was halted, when it ended.",
+        "no_network_limit": "No network limit bound its delivery: it was like any other order.",
     }
 )
 """Why an order was cancelled."""
