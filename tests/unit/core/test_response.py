@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from tests.builders import ISP_US, MIDNIGHT, a_party, a_town, list_deliveries
+from tests.builders import ISP_US, MIDNIGHT, a_party, a_tariff, a_town, list_deliveries, pod_facts
 from tests.play import Play, lines, of, reason, statements, with_runs
 from wattbay.core import commands as c
 from wattbay.core import response
 from wattbay.core.events import ResponseCalled, ResponseSettled
 from wattbay.core.facts import ResponseCall, Role
+from wattbay.core.ledger import postings
 from wattbay.core.reasons import Reason
 from wattbay.ids import PartyId, PodId, TariffId
 from wattbay.periods import DAY, WEEK, Instant
@@ -195,3 +196,25 @@ def test_response_that_is_settled_after_its_statement_stands_on_the_next() -> No
     july = statements(street.do(c.IssueStatements(month="2013-07")))["h01/p01"]
     assert lines(july)["corrections"] == -40_000_000
     assert street.balance("h01/p01") == -july.lines[-1].amount_nano
+
+
+def test_calls_of_two_tariffs_meet_no_pod_in_common() -> None:
+    street = a_street()
+    street.do(c.DefineTariff(tariff=a_tariff("green")))
+    green = pod_facts("h02", party="p02", tariff="green", since=TOMORROW + 2 * ISP_US)
+    street.do(c.ChangePod(facts=green))
+    assert called(street, tariff=TariffId("green"), pods=()) == [None]
+    assert called(street, tariff=TariffId("flat"), pods=()) == [None]
+    use(street, (500, 0), (300, 0))
+    assert [one.pod for one in settled(street)] == ["h01"]
+
+
+def test_postings_of_a_response_are_what_it_moves() -> None:
+    street = a_street()
+    called(street)
+    use(street, (500, 0), (300, 0))
+    (told,) = settled(street)
+    moved = postings(street.exchange.state.registry, told)
+    assert moved == [("GBP", TOMORROW, "h01/p01", "supplier:supplier", 40_000_000, "response")]
+    nothing = structs.replace(told, amount_nano=0)
+    assert postings(street.exchange.state.registry, nothing) == []
