@@ -138,8 +138,8 @@ def _why(run: Run, order: OrderRow, book: Book, detail: str) -> list[str]:
         case _ if reason in _WAITED:
             return [ENDINGS[reason]]
         case _:
-            remark = [ENDINGS[reason]] if reason == NO_NETWORK_LIMIT else []
-            return remark + why_fill(order, book, run.purse)
+            remarks = [ENDINGS[reason]] if reason == NO_NETWORK_LIMIT else []
+            return [*remarks, *why_fill(order, book, run.purse)]
 
 
 def page(run: Run, told: Sequence[Told], remark: str) -> Page:
