@@ -353,6 +353,9 @@ class SlowBook:
                 return None
         buy_zone, wanted = self.pools.name(buy.new.pool)
         sell_zone, origin = self.pools.name(sell.new.pool)
+        is_local = self.pools.is_local(buy.new.pool) or self.pools.is_local(sell.new.pool)
+        if is_local and buy_zone != sell_zone:
+            return None
         if wanted:
             line = [origin]
             while line[-1]:

@@ -40,6 +40,8 @@ def traded(*steps: object) -> TradingResult:
         ({"op": "signal", "name": "sun"}, "/steps/0/value"),
         ({"op": "signal", "name": 7, "value": 1}, "/steps/0/name"),
         ({"op": "signal", "name": "sun", "value": True}, "/steps/0/value"),
+        ({**ORDER, "local": True}, "/steps/0/local"),
+        ({**ORDER, "local": 1, "zone": "north"}, "/steps/0/local"),
         ({"op": "limit"}, "/steps/0"),
         ({"op": "limit", "parties": {}}, "/steps/0"),
         ({"op": "limit", "zones": []}, "/steps/0/zones"),

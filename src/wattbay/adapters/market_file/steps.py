@@ -67,7 +67,7 @@ _NEW_REQUIRED = frozenset({"op", "id", "side", "quantity"})
 _NEW_OPTIONAL = (
     frozenset(
         {"party", "type", "time_in_force", "post_only", "request_id", "zone", "origin", "wants"}
-        | {"partner"}
+        | {"partner", "local"}
         | {*_NEW_PRICES, *_NEW_QUANTITIES, *_NEW_TIMES, *KEYS}
     )
     - _NEW_REQUIRED
@@ -108,8 +108,12 @@ def read_steps(raw: object, faults: Faults) -> TradingDocument:
     price_tick, quantity_tick = ticks_of(top.get("ticks", {}), faults)
     zones = Numbers()
     rules = _rules(top.get("rules", {}), price_tick, zones, faults)
-    reader = _Reader(Bounds(price_tick, quantity_tick, None, None), rules, zones, faults)
     steps = top.get("steps", [])
+    has_local = isinstance(steps, list) and any(
+        isinstance(step, dict) and "local" in step for step in steps
+    )
+    bounds = Bounds(price_tick, quantity_tick, None, None)
+    reader = _Reader(bounds, rules, zones, faults, has_local=has_local)
     if not isinstance(steps, list):
         faults.add(("steps",), f"this is {kind(steps)}", "expected a list")
     elif len(steps) > STEPS_MAX:
@@ -223,16 +227,19 @@ def _open(raw: object, path: Path, faults: Faults) -> dict[str, object]:
 class _Reader:
     """Takes steps one by one."""
 
-    def __init__(self, terms: Bounds, rules: BookRules, zones: Numbers, faults: Faults) -> None:
-        """Begin without steps. Zones count where there is a matrix of fees."""
-        self._has_matrix = rules.network_fees is not None
+    def __init__(
+        self, terms: Bounds, rules: BookRules, zones: Numbers, faults: Faults, *, has_local: bool
+    ) -> None:
+        """Begin without steps. Zones count where there is a matrix of fees, or a local order."""
+        self._has_zones = has_local or rules.network_fees is not None
         self.steps: list[Step] = []
         self.events: list[Event] = []
         self.orders = Numbers()
         self.pairs: set[tuple[int, int]] = set()
         """Of zone and category."""
         self._categories = Categories()
-        self.pools = Pools(rules._replace(parents=self._categories.parents))
+        parents = self._categories.parents
+        self.pools = Pools(rules._replace(parents=parents), has_local=has_local)
         self._parties = Numbers()
         self._requests = Numbers()
         self._zones = zones
@@ -338,11 +345,14 @@ class _Reader:
         side = side_of(members["side"], path, "side", faults) if "side" in members else None
         prices = self._counts(path, members, _NEW_PRICES, self._terms.price_tick)
         quantities = self._counts(path, members, _NEW_QUANTITIES, self._terms.quantity_tick)
-        terms, zone, origin, wants = PLAIN, 0, 0, 0
+        terms, zone, origin, wants, is_local = PLAIN, 0, 0, 0, False
         if not members.keys() <= _PLAIN:
             terms = self._terms_of(path, members, prices | quantities)
             named = self._key(path, members, "zone")
-            zone = self._zones.of(named) if self._has_matrix else 0
+            zone = self._zones.of(named) if self._has_zones else 0
+            is_local = self._flag(path, members, "local")
+            if is_local and named is None:
+                faults.add((*path, "local"), "this order names no zone", "expected a zone")
             origin = self._category(path, members, "origin")
             wants = self._category(path, members, "wants")
         self.pairs.add((zone, origin or wants))
@@ -352,7 +362,8 @@ class _Reader:
             return
         limit, quantity = prices.get("limit"), quantities.get("quantity")
         if side is not None and isinstance(quantity, int) and not isinstance(limit, Refusal):
-            pool = self.pools.of(BUY if side is Side.BUY else SELL, zone, origin, wants)
+            sign = BUY if side is Side.BUY else SELL
+            pool = self.pools.of(sign, zone, origin, wants, is_local=is_local)
             new = New(order, party, pool, limit, quantity, terms)
             if members.keys() & KEYS:
                 place = len(self.steps)
@@ -369,23 +380,26 @@ class _Reader:
             found = counts.get(name)
             return found if isinstance(found, int) else None
 
-        post_only = members.get("post_only", False)
-        if not isinstance(post_only, bool):
-            what = f"this is {kind(post_only)}"
-            self._faults.add((*path, "post_only"), what, "expected true or false")
         return Terms(
             kind=Kind(self._word(path, members, "type", _KINDS)),
             time_in_force=TimeInForce(self._word(path, members, "time_in_force", _TIMES_IN_FORCE)),
             stop=count("stop"),
             protection=count("protection"),
             min_quantity=count("min_quantity") or 0,
-            post_only=post_only is True,
+            post_only=self._flag(path, members, "post_only"),
             peak=count("peak"),
             valid_from=self._instant(path, members, "valid_from"),
             expires=self._instant(path, members, "expires"),
             request=self._requests.of(self._key(path, members, "request_id")),
             partner=self._parties.of(self._key(path, members, "partner")),
         )
+
+    def _flag(self, path: Path, members: dict[str, object], name: str) -> bool:
+        """Read whether something is so; it is not where nothing is said."""
+        raw = members.get(name, False)
+        if not isinstance(raw, bool):
+            self._faults.add((*path, name), f"this is {kind(raw)}", "expected true or false")
+        return raw is True
 
     def _word(
         self, path: Path, members: dict[str, object], name: str, words: tuple[str, ...]
