@@ -18,16 +18,16 @@ from wattbay.core.market.codes import (
     CANCELLED,
     DECREMENT,
     ENTERED,
+    FLAGS,
     HAS_TERMS,
     HEAD,
     IN_OPEN,
-    KEY,
+    LARGE,
     NEW,
     NEWEST,
     NUMBER,
     OLDEST,
     OPEN,
-    OPEN_MAX,
     PARTY,
     PASSED,
     REFUSED,
@@ -38,12 +38,21 @@ from wattbay.core.market.codes import (
     TRADE,
     TURN_AWAY,
     UNKNOWN_ORDER,
-    VALUE_MAX,
 )
-from wattbay.core.market.columns import Column, Int, column_of, cut, widened
+from wattbay.core.market.columns import (
+    Column,
+    Int,
+    column_of,
+    cut,
+    put_4,
+    put_5,
+    put_8,
+    widened,
+)
 from wattbay.core.market.levels import Pool, Queues
 from wattbay.core.market.planning import Plan
 from wattbay.core.market.standing import Standing
+from wattbay.core.market.waiting import Waiting
 
 ROOM: Final = 64
 """So many numbers a step writes at most before it looks for room again."""
@@ -56,7 +65,10 @@ class Batch:
         """Enter into what stands, by a plan of it."""
         self._standing = standing
         self._queues: Queues = standing.queues
+        self._waiting: Waiting = standing.waiting
         self._plan = plan
+        self._price_min: Int = plan.price_min
+        self._price_max: Int = plan.price_max
         self._out: Column = column_of([])
         """What is written; the room is used again from batch to batch."""
         self._end: Int = 0
@@ -98,48 +110,44 @@ class Batch:
     def _new(self, steps: Column, at: Int) -> bool:
         """Take in an order that says nothing besides, if nothing else is special either."""
         queues, standing = self._queues, self._standing
-        number, party, pool_number = steps[at + 1], steps[at + 2], steps[at + 3]
+        number, pool_number = steps[at + 1], steps[at + 3]
         limit, quantity = steps[at + 4], steps[at + 5]
+        if pool_number == 1:
+            pool, key = queues.buy, limit
+        elif pool_number == -1:
+            pool, key = queues.sell, -limit
+        elif queues.has_pool(pool_number):
+            pool, key = queues.pool(pool_number), limit if pool_number > 0 else -limit
+        else:
+            return False
         if (
             quantity <= 0
-            or quantity > VALUE_MAX
-            or limit < self._plan.price_min
-            or limit > self._plan.price_max
+            or quantity > LARGE
+            or limit < self._price_min
+            or limit > self._price_max
             or standing.phase != IN_OPEN
+            or queues.is_full()
             or (number <= queues.highest and queues.where.get(number, 0) != 0)
-            or not queues.has_pool(pool_number)
         ):
             return False
-        pool = queues.pool(pool_number)
-        if pool.sums.open + quantity > OPEN_MAX:
+        sole = pool.sole
+        if (sole is None or queues.partnered) and queues.crosses(pool, key):
             return False
-        key: Int = limit if pool_number > 0 else -limit
-        left = quantity
-        if standing.waiting.count:
+        if self._waiting.count:
             standing.catch_up()
         standing.taker = number
-        place = self._end
+        left, party, place = quantity, steps[at + 2], self._end
         self._end = place + 8
         self._ended = 0
-        if queues.crosses(pool, key):
-            if pool.sole is None or queues.partnered:
-                self._end = place
-                return False
+        if sole is not None and key + sole.best >= pool.sole_fee:
             left = self._trade(number, party, key, quantity, pool)
-        out = self._out
-        out[place] = ENTERED
-        out[place + 1] = number
-        out[place + 2] = party
-        out[place + 3] = pool_number
-        out[place + 4] = limit
-        out[place + 5] = quantity
-        out[place + 6] = left
-        out[place + 7] = 0
+        row = (ENTERED, number, party, pool_number, limit, quantity, left, 0)
+        put_8(self._out, place, row)
         if left:
             order = queues.rest(number, party, pool, key, left)
             if left != quantity:
                 queues.orders[order + TOTAL] = quantity - self._ended
-        if standing.waiting.count:
+        if self._waiting.count:
             self._release_all()
         return True
 
@@ -150,24 +158,34 @@ class Batch:
             return quantity
         rule: Int = self._plan.self_trade if party else 0
         is_buy = other.number < 0
+        orders, out, end = queues.orders, self._out, self._end
         left = quantity
         while left and key + other.best >= fee:
-            orders = queues.orders
-            maker = queues.levels[other.best_level + HEAD]
-            if self._end + ROOM > self._size:
+            if end + ROOM > self._size:
                 self._make_room(0)
+                out = self._out
+            level = other.best_level
+            maker = queues.levels[level + HEAD]
             if rule and orders[maker + PARTY] == party:
+                self._end = end
                 left = self._give_way(number, left, maker, rule)
+                end = self._end
                 continue
             shown = orders[maker + SHOWN]
-            traded = min(left, shown)
-            price: Int = -orders[maker + KEY] if is_buy else orders[maker + KEY] - fee
-            self._write(TRADE, orders[maker + NUMBER], number, price)
-            self._out[self._end] = traded
-            self._end += 1
+            traded: Int = min(left, shown)
+            price: Int = -other.best if is_buy else other.best - fee
+            put_5(out, end, (TRADE, orders[maker + NUMBER], number, price, traded))
             self._standing.last = price
+            end += 5
             left -= traded
-            queues.reduce(maker, traded)
+            if orders[maker + FLAGS]:
+                queues.reduce(maker, traded)
+            elif traded == shown:
+                queues.remove_first(level, maker, other)
+            else:
+                orders[maker + SHOWN] = shown - traded
+                orders[maker + OPEN] = shown - traded
+        self._end = end
         return left
 
     def _give_way(self, number: Int, left: Int, maker: Int, rule: Int) -> Int:
@@ -196,12 +214,9 @@ class Batch:
         queues = self._queues
         order = queues.where.get(number, 0)
         if order and (not party or queues.orders[order + PARTY] == party):
-            out, end = self._out, self._end
-            out[end] = CANCELLED
-            out[end + 1] = number
-            out[end + 2] = queues.orders[order + OPEN]
-            out[end + 3] = BY_USER
-            self._end = end + 4
+            row = (CANCELLED, number, queues.orders[order + OPEN], BY_USER)
+            put_4(self._out, self._end, row)
+            self._end += 4
             queues.remove(order)
             return
         self._write(REFUSED, CANCEL, number, UNKNOWN_ORDER)
@@ -211,12 +226,8 @@ class Batch:
 
     def _write(self, code: Int, one: Int, two: Int, three: Int) -> None:
         """Write four numbers."""
-        out, end = self._out, self._end
-        out[end] = code
-        out[end + 1] = one
-        out[end + 2] = two
-        out[end + 3] = three
-        self._end = end + 4
+        put_4(self._out, self._end, (code, one, two, three))
+        self._end += 4
 
     # --- the long way ------------------------------------------------------------------------
 

@@ -14,8 +14,10 @@ ANY_PRICE: Final = 2**62
 """The key of an order that names no limit: it crosses with every other."""
 VALUE_MAX: Final = 2**53 - 1
 """Prices and quantities lie within plus and minus this."""
-OPEN_MAX: Final = 2**62
-"""What is open on a side is at most this, so that no sum of it leaves 64 bits."""
+OPEN_MAX: Final = 2**61
+"""What is open on a side is at most this when a large order comes in, …"""
+LARGE: Final = 2**38
+"""… which is one of more than this: as many orders as a book can hold come to 2**60 without it."""
 
 # --- rows of steps: code, then fields --------------------------------------------------------
 

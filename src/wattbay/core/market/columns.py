@@ -18,6 +18,11 @@ Index: TypeAlias = dict[int, int]
 
 IS_COMPILED = False
 
+Four: TypeAlias = tuple[Int, Int, Int, Int]
+Five: TypeAlias = tuple[Int, Int, Int, Int, Int]
+Eight: TypeAlias = tuple[Int, Int, Int, Int, Int, Int, Int, Int]
+Twelve: TypeAlias = tuple[Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int]
+
 
 def column_of(numbers: Iterable[int]) -> Column:
     """Return a column with numbers in it."""
@@ -39,6 +44,26 @@ def widened(column: Column, length: Int) -> Column:
 def copied(column: Column) -> Column:
     """Return a column of its own with the same numbers."""
     return column[:]
+
+
+def put_4(column: Column, at: Int, row: Four) -> None:
+    """Write four numbers where four are."""
+    column[at : at + 4] = row
+
+
+def put_5(column: Column, at: Int, row: Five) -> None:
+    """Write five numbers where five are."""
+    column[at : at + 5] = row
+
+
+def put_8(column: Column, at: Int, row: Eight) -> None:
+    """Write eight numbers where eight are."""
+    column[at : at + 8] = row
+
+
+def put_12(column: Column, at: Int, row: Twelve) -> None:
+    """Write twelve numbers where twelve are."""
+    column[at : at + 12] = row
 
 
 def cut(column: Column, length: Int) -> Column:

@@ -78,8 +78,8 @@ def load(numbers: list[int]) -> Standing:
     queues = standing.queues
     standing.now, standing.last, standing.phase = numbers[1], numbers[2], numbers[3]
     queues.set_pools(
-        [Pool(place + 1, queues.bought) for place in range(numbers[4])],
-        [Pool(-place - 1, queues.sold) for place in range(numbers[5])],
+        [Pool(place + 1) for place in range(numbers[4])],
+        [Pool(-place - 1) for place in range(numbers[5])],
     )
     at = 6
     for pool in queues.buys:
@@ -129,7 +129,7 @@ def _load_order(standing: Standing, row: list[int]) -> None:
     orders[order + PARTNER] = partner
     orders[order + STATE] = state
     queues.partnered += partner != 0
-    queues.set_open(order, left)
+    orders[order + OPEN] = left
     if state == 0:
         queues.push(order)
         orders[order + SHOWN] = shown

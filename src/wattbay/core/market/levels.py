@@ -31,13 +31,11 @@ from wattbay.core.market.codes import (
     ORDER_SHIFT,
     ORDER_WIDTH,
     PARTNER,
-    PARTY,
     PEAK,
     POOL,
     SHOWN,
     STATE,
     TAIL,
-    TOTAL,
 )
 from wattbay.core.market.columns import (
     Column,
@@ -49,31 +47,25 @@ from wattbay.core.market.columns import (
     grown,
     inserted,
     new_index,
+    put_12,
     removed,
 )
 from wattbay.errors import ensure
 
 POOLS_MAX: Final = 4_096
 """Of one book."""
+ORDERS_MAX: Final = 2**22
+"""Orders of one book that live."""
 NOBODY_THERE: Final = -(2**63) + 2**54
 """The best key of a pool in which nobody rests: it crosses with none."""
-
-
-class Sum:
-    """What is open on a side, in all its pools."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.open: Int = 0
 
 
 class Pool:
     """What rests on one side for the same others to meet."""
 
-    def __init__(self, number: Int, sums: Sum) -> None:
+    def __init__(self, number: Int) -> None:
         """Begin empty, meeting nobody."""
         self.number: Int = number
-        self.sums = sums
         self.side: Int = 1 if number > 0 else -1
         self.keys: Column = column_of([])
         """Of the levels that hold orders, the best last."""
@@ -107,11 +99,8 @@ class Queues:
         self.free_level: Int = 0
         """Rows that are free again, each naming the next in its first field."""
         self.arrivals: Int = 0
-        self.bought = Sum()
-        self.sold = Sum()
-        """What is open on each side."""
-        self.buy = Pool(1, self.bought)
-        self.sell = Pool(-1, self.sold)
+        self.buy = Pool(1)
+        self.sell = Pool(-1)
         """The first pool of each side, which each book has."""
         self.buys: list[Pool] = [self.buy]
         self.sells: list[Pool] = [self.sell]
@@ -125,7 +114,7 @@ class Queues:
         ensure(len(self.buys) + len(self.sells) < POOLS_MAX, "a book has 4,096 pools at most")
         pools = self.buys if side > 0 else self.sells
         number: Int = side * (len(pools) + 1)
-        pools.append(Pool(number, self.bought if side > 0 else self.sold))
+        pools.append(Pool(number))
         return number
 
     def set_pools(self, buys: list[Pool], sells: list[Pool]) -> None:
@@ -140,10 +129,6 @@ class Queues:
         if number == -1:
             return self.sell
         return self.buys[number - 1] if number > 0 else self.sells[-number - 1]
-
-    def sums(self, pool: Int) -> Sum:
-        """Return what is open on the side of a pool."""
-        return self.bought if pool > 0 else self.sold
 
     def has_pool(self, number: Int) -> bool:
         """Tell whether a pool was made."""
@@ -196,25 +181,12 @@ class Queues:
             orders[last + LATER] = order
         else:
             levels[level + HEAD] = order
-        orders[order + NUMBER] = number
-        orders[order + PARTY] = party
-        orders[order + POOL] = pool.number
-        orders[order + KEY] = key
-        orders[order + OPEN] = left
-        orders[order + SHOWN] = left
-        orders[order + LATER] = 0
-        orders[order + EARLIER] = last
-        orders[order + LEVEL] = level
-        orders[order + TOTAL] = left
-        orders[order + ARRIVAL] = arrival + 1
-        orders[order + BORN] = arrival
-        orders[order + PEAK] = 0
-        orders[order + FLAGS] = 0
-        orders[order + PARTNER] = 0
-        orders[order + STATE] = 0
-        pool.sums.open += left
+        behind = arrival + 1
+        row = (number, party, pool.number, key, left, left, 0, last, level, left, behind, arrival)
+        put_12(orders, order, row)
         self.where[number] = order
-        self.highest = max(self.highest, number)
+        if number > self.highest:  # noqa: PLR1730 - a call of max takes longer
+            self.highest = number
         return order
 
     def _more_orders(self) -> Int:
@@ -225,29 +197,22 @@ class Queues:
         return order
 
     def add(self, number: Int, party: Int, pool: Int, key: Int, flags: Int) -> Int:
-        """Make the row of an order that begins to live, in no queue and with nothing open."""
+        """Make the row of an order that begins to live, in no queue and with nothing open.
+
+        What only terms say is 0 in a row that is free.
+        """
         order = self.free_order
         if not order:
             order = self._more_orders()
         self.free_order = self.orders[order]
         orders = self.orders
         self.arrivals += 1
-        orders[order + NUMBER] = number
-        orders[order + PARTY] = party
-        orders[order + POOL] = pool
-        orders[order + KEY] = key
-        orders[order + OPEN] = 0
-        orders[order + SHOWN] = 0
-        orders[order + LEVEL] = 0
-        orders[order + TOTAL] = 0
-        orders[order + ARRIVAL] = self.arrivals
-        orders[order + BORN] = self.arrivals
-        orders[order + PEAK] = 0
+        arrival = self.arrivals
+        put_12(orders, order, (number, party, pool, key, 0, 0, 0, 0, 0, 0, arrival, arrival))
         orders[order + FLAGS] = flags
-        orders[order + PARTNER] = 0
-        orders[order + STATE] = 0
         self.where[number] = order
-        self.highest = max(self.highest, number)
+        if number > self.highest:  # noqa: PLR1730 - a call of max takes longer
+            self.highest = number
         return order
 
     def remove(self, order: Int) -> None:
@@ -256,19 +221,35 @@ class Queues:
         pool = self.pool(orders[order + POOL])
         if orders[order + LEVEL]:
             self._unlink(order, pool)
-        if orders[order + PARTNER]:
-            self.partnered -= 1
-        pool.sums.open -= orders[order + OPEN]
+        if orders[order + FLAGS]:
+            self._forget_terms(order)
         del self.where[orders[order + NUMBER]]
-        orders[order + BORN] = 0
         orders[order] = self.free_order
         self.free_order = order
 
-    def set_open(self, order: Int, quantity: Int) -> None:
-        """Let so much be open."""
+    def remove_first(self, level: Int, order: Int, pool: Pool) -> None:
+        """Let an order end that is the first of its level and says nothing besides."""
         orders = self.orders
-        self.pool(orders[order + POOL]).sums.open += quantity - orders[order + OPEN]
-        orders[order + OPEN] = quantity
+        del self.where[orders[order + NUMBER]]
+        orders[order] = self.free_order
+        self.free_order = order
+        later = orders[order + LATER]
+        if later:
+            orders[later + EARLIER] = 0
+            self.levels[level + HEAD] = later
+        else:
+            self._remove_level(level, pool)
+
+    def _forget_terms(self, order: Int) -> None:
+        """Leave a row as one of an order that says nothing besides."""
+        orders = self.orders
+        if orders[order + PARTNER]:
+            self.partnered -= 1
+        orders[order + BORN] = 0
+        orders[order + PEAK] = 0
+        orders[order + FLAGS] = 0
+        orders[order + PARTNER] = 0
+        orders[order + STATE] = 0
 
     def arrive(self, order: Int) -> None:
         """Put an order behind all others in time."""
@@ -366,7 +347,7 @@ class Queues:
         if not left:
             self.remove(order)
             return
-        self.set_open(order, left)
+        orders[order + OPEN] = left
         orders[order + SHOWN] = shown
         # An auction takes from what is hidden, too.
         if shown <= 0:
@@ -394,6 +375,17 @@ class Queues:
         ]
         return [order for _, _, order in sorted(found)]
 
+    def is_full(self) -> bool:
+        """Tell whether there is no room for one more order."""
+        return not self.free_order and len(self.orders) >= ORDERS_MAX * ORDER_WIDTH
+
+    def open_sum(self, side: Int) -> int:
+        """Return what is open on a side."""
+        orders = self.orders
+        return sum(
+            orders[order + OPEN] for order in self.where.values() if orders[order + POOL] * side > 0
+        )
+
     def copy(self) -> Queues:
         """Return queues of their own that hold the same."""
         other = Queues()
@@ -405,12 +397,10 @@ class Queues:
         other.free_order = self.free_order
         other.free_level = self.free_level
         other.arrivals = self.arrivals
-        other.bought.open = self.bought.open
-        other.sold.open = self.sold.open
         other.partnered = self.partnered
         other.set_pools(
-            [_copied(pool, other.bought) for pool in self.buys],
-            [_copied(pool, other.sold) for pool in self.sells],
+            [_copied(pool) for pool in self.buys],
+            [_copied(pool) for pool in self.sells],
         )
         for pool in (*other.buys, *other.sells):
             if len(pool.others) == 1:
@@ -418,9 +408,9 @@ class Queues:
         return other
 
 
-def _copied(pool: Pool, sums: Sum) -> Pool:
+def _copied(pool: Pool) -> Pool:
     """Return a pool of its own that holds the same."""
-    other = Pool(pool.number, sums)
+    other = Pool(pool.number)
     other.keys = copied(pool.keys)
     other.levels = copied_index(pool.levels)
     other.fees = copied(pool.fees)

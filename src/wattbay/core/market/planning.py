@@ -41,6 +41,7 @@ from wattbay.core.market.codes import (
     IOC,
     KEY,
     KIND,
+    LARGE,
     LASTING,
     LEAST,
     LEVEL,
@@ -196,7 +197,7 @@ class Plan:
         limit, quantity, flags = steps[at + 4], steps[at + 5], steps[at + 7]
         if quantity <= 0 or quantity > VALUE_MAX:
             return BAD_QUANTITY
-        if self.standing.queues.sums(steps[at + 3]).open + quantity > OPEN_MAX:
+        if self.standing.queues.is_full() or self._is_too_much(steps[at + 3], quantity):
             return BAD_QUANTITY
         if flags & HAS_TERMS:
             least, peak = steps[at + 10], steps[at + 11]
@@ -291,7 +292,7 @@ class Plan:
             self.rows += [REDUCED, number, total]
         elif self.standing.phase == IN_HALT:
             self._refuse(AMEND, number, HALTED, 0, 0)
-        elif self._is_too_much(order, left):
+        elif self._is_too_much(orders[order + POOL], left):
             self._refuse(AMEND, number, BAD_QUANTITY, 0, 0)
         else:
             self.rows += [MOVED, number, limit_of(orders, order, key), total, 0]
@@ -300,11 +301,11 @@ class Plan:
                 wish.key, wish.left, wish.least = key, left, 0
                 self.rows[4] = self._act(wish)
 
-    def _is_too_much(self, order: Int, left: Int) -> bool:
-        """Tell whether so much open of an order is more than a side can bear."""
-        queues = self.standing.queues
-        orders = queues.orders
-        return queues.sums(orders[order + POOL]).open - orders[order + OPEN] + left > OPEN_MAX
+    def _is_too_much(self, pool: Int, more: Int) -> bool:
+        """Tell whether so much more is beyond what can be open on a side."""
+        if more <= LARGE:
+            return False
+        return self.standing.queues.open_sum(1 if pool > 0 else -1) + more > OPEN_MAX
 
     def _refusal_to_amend(self, order: Int, limit: Int, quantity: Int) -> Int:
         """Return why a change is refused; 0 if it is not."""

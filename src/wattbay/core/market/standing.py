@@ -169,7 +169,7 @@ class Standing:
             queues = self.queues
             order = queues.add(number, party, pool, key, flags & ~WAITS)
             queues.orders[order + TOTAL] = rows[at + 5]
-            queues.set_open(order, rests or rows[at + 5])
+            queues.orders[order + OPEN] = rests or rows[at + 5]
             if has_terms:
                 self._note_terms(order, rows, at + 8)
             if rests:
@@ -222,7 +222,7 @@ class Standing:
         order = self.find(number)
         orders = queues.orders
         if not orders[order + LEVEL]:
-            queues.set_open(order, quantity - orders[order + TOTAL] + orders[order + OPEN])
+            orders[order + OPEN] += quantity - orders[order + TOTAL]
             self._rename(order, limit, quantity)
             queues.arrive(order)
             if orders[order + STATE] == SLEEPS:
@@ -230,7 +230,7 @@ class Standing:
         elif rests:
             queues.unlink(order)
             self._rename(order, limit, quantity)
-            queues.set_open(order, rests)
+            orders[order + OPEN] = rests
             queues.push(order)
         else:
             queues.remove(order)
@@ -249,7 +249,7 @@ class Standing:
         orders = queues.orders
         left = quantity - orders[order + TOTAL] + orders[order + OPEN]
         orders[order + TOTAL] = quantity
-        queues.set_open(order, left)
+        orders[order + OPEN] = left
         orders[order + SHOWN] = min(orders[order + SHOWN], left)
 
     def _release(self, number: Int, rests: Int) -> None:
@@ -259,7 +259,7 @@ class Standing:
         order = self.find(number)
         queues.orders[order + STATE] = 0
         if rests:
-            queues.set_open(order, rests)
+            queues.orders[order + OPEN] = rests
             queues.push(order)
         else:
             queues.remove(order)

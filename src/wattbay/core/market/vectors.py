@@ -16,11 +16,16 @@ Int: TypeAlias = i64
 Column: TypeAlias = "vec[i64]"
 
 IS_COMPILED: Final = True
-FIRST_BITS: Final = 4
-SPREAD: Final = 2_654_435_769
-"""2**32 over the golden ratio: multiples of it lie far apart, however numbers follow each other."""
-WORD: Final = 0xFFFFFFFF
-LOW_BITS: Final = 0x3FFFFFFF
+
+Four: TypeAlias = tuple[Int, Int, Int, Int]
+Five: TypeAlias = tuple[Int, Int, Int, Int, Int]
+Eight: TypeAlias = tuple[Int, Int, Int, Int, Int, Int, Int, Int]
+Twelve: TypeAlias = tuple[Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int]
+
+FIRST_BITS: Final = 6
+LAST_BITS: Final = 18
+SPILLED_SHARE: Final = 16
+"""Beside stands at most one for so many in cells, unless there are as many cells as may be."""
 
 
 def column_of(numbers: Iterable[int]) -> Column:
@@ -46,6 +51,51 @@ def widened(column: Column, length: Int) -> Column:
 def copied(column: Column) -> Column:
     """Return a column of its own with the same numbers."""
     return column[:]
+
+
+def put_4(column: Column, at: Int, row: Four) -> None:
+    """Write four numbers where four are."""
+    column[at] = row[0]
+    column[at + 1] = row[1]
+    column[at + 2] = row[2]
+    column[at + 3] = row[3]
+
+
+def put_5(column: Column, at: Int, row: Five) -> None:
+    """Write five numbers where five are."""
+    column[at] = row[0]
+    column[at + 1] = row[1]
+    column[at + 2] = row[2]
+    column[at + 3] = row[3]
+    column[at + 4] = row[4]
+
+
+def put_8(column: Column, at: Int, row: Eight) -> None:
+    """Write eight numbers where eight are."""
+    column[at] = row[0]
+    column[at + 1] = row[1]
+    column[at + 2] = row[2]
+    column[at + 3] = row[3]
+    column[at + 4] = row[4]
+    column[at + 5] = row[5]
+    column[at + 6] = row[6]
+    column[at + 7] = row[7]
+
+
+def put_12(column: Column, at: Int, row: Twelve) -> None:
+    """Write twelve numbers where twelve are."""
+    column[at] = row[0]
+    column[at + 1] = row[1]
+    column[at + 2] = row[2]
+    column[at + 3] = row[3]
+    column[at + 4] = row[4]
+    column[at + 5] = row[5]
+    column[at + 6] = row[6]
+    column[at + 7] = row[7]
+    column[at + 8] = row[8]
+    column[at + 9] = row[9]
+    column[at + 10] = row[10]
+    column[at + 11] = row[11]
 
 
 def cut(column: Column, length: Int) -> Column:
@@ -80,7 +130,7 @@ def inserted(keys: Column, key: Int) -> Column:
 def removed(keys: Column, key: Int) -> Column:
     """Return sorted keys without one that is among them."""
     last: Int = len(keys) - 1
-    place = place_of(keys, key)
+    place: Int = last if keys[last] == key else place_of(keys, key)
     while place < last:
         keys[place] = keys[place + 1]
         place += 1
@@ -89,81 +139,83 @@ def removed(keys: Column, key: Int) -> Column:
 
 
 class Index:
-    """From numbers to places, by open addressing; 0 is no place."""
+    """From numbers to places; 0 is no place.
+
+    A number has one cell where it may stand, by its lowest bits, so that numbers that follow each
+    other stand side by side. If another is there already it goes into a dictionary beside; if that
+    happens too often there are twice as many cells.
+    """
 
     def __init__(self) -> None:
         """Begin empty."""
         self._clear(FIRST_BITS)
 
     def _clear(self, bits: Int) -> None:
-        """Have so many places, all free."""
+        """Have so many cells, all free."""
         size: Int = 1 << bits
         self._bits: Int = bits
         self._mask: Int = size - 1
         self._count: Int = 0
+        """In cells."""
         self._cells: Column = vec[i64]([0] * (2 * size))
         """Number and place, in turn."""
+        self._beside: dict[int, int] = {}
+        self._spilled: Int = 0
+        """How many are beside."""
 
     def get(self, number: Int, otherwise: Int) -> Int:
         """Return the place of a number."""
-        at = home_of(number, self._bits)
         # Read where they stand: a vector in a variable is counted, and that takes time.
-        while self._cells[2 * at + 1] != 0:
-            if self._cells[2 * at] == number:
-                return self._cells[2 * at + 1]
-            at = (at + 1) & self._mask
+        at = (number & self._mask) << 1
+        if self._cells[at] == number and self._cells[at + 1] != 0:
+            return self._cells[at + 1]
+        if self._spilled:
+            return self._beside.get(number, otherwise)
         return otherwise
 
     def __setitem__(self, number: Int, place: Int) -> None:
-        """Give a number a place."""
-        if 2 * self._count > self._mask:
+        """Give a number, which has none, a place."""
+        cells = self._cells
+        at = (number & self._mask) << 1
+        if cells[at + 1] == 0:
+            cells[at] = number
+            cells[at + 1] = place
+            self._count += 1
+            return
+        self._beside[number] = place
+        self._spilled += 1
+        if self._spilled * SPILLED_SHARE > self._count and self._bits < LAST_BITS:
             self._widen()
-        cells, mask = self._cells, self._mask
-        at = home_of(number, self._bits)
-        while cells[2 * at + 1] != 0:
-            if cells[2 * at] == number:
-                cells[2 * at + 1] = place
-                return
-            at = (at + 1) & mask
-        cells[2 * at] = number
-        cells[2 * at + 1] = place
-        self._count += 1
 
     def _widen(self) -> None:
-        """Have twice as many places."""
-        old = self._cells
+        """Have twice as many cells."""
+        old, beside = self._cells, self._beside
         self._clear(self._bits + 1)
         at: Int = 0
         while at < len(old):
             if old[at + 1] != 0:
                 self[old[at]] = old[at + 1]
             at += 2
+        for number, place in beside.items():
+            self[number] = place
 
     def __delitem__(self, number: Int) -> None:
         """Take the place of a number away."""
-        cells, mask, bits = self._cells, self._mask, self._bits
-        at = home_of(number, bits)
-        while cells[2 * at] != number or cells[2 * at + 1] == 0:
-            if cells[2 * at + 1] == 0:
-                raise KeyError(number)
-            at = (at + 1) & mask
-        # Whoever stands behind moves up, unless it would come before its home.
-        hole = at
-        at = (at + 1) & mask
-        while cells[2 * at + 1] != 0:
-            home = home_of(cells[2 * at], bits)
-            if (at - home) & mask >= (at - hole) & mask:
-                cells[2 * hole] = cells[2 * at]
-                cells[2 * hole + 1] = cells[2 * at + 1]
-                hole = at
-            at = (at + 1) & mask
-        cells[2 * hole + 1] = 0
-        self._count -= 1
+        cells = self._cells
+        at = (number & self._mask) << 1
+        if cells[at] == number and cells[at + 1] != 0:
+            cells[at + 1] = 0
+            self._count -= 1
+            return
+        del self._beside[number]
+        self._spilled -= 1
 
     def values(self) -> list[int]:
         """Return all places."""
         cells = self._cells
-        return [cells[at] for at in range(1, len(cells), 2) if cells[at] != 0]
+        found = [cells[at] for at in range(1, len(cells), 2) if cells[at] != 0]
+        found.extend(self._beside.values())
+        return found
 
     def copy(self) -> Index:
         """Return an index of its own with the same places."""
@@ -172,17 +224,9 @@ class Index:
         other._mask = self._mask
         other._count = self._count
         other._cells = self._cells[:]
+        other._beside = dict(self._beside)
+        other._spilled = self._spilled
         return other
-
-
-def home_of(number: Int, bits: Int) -> Int:
-    """Return where the place of a number is looked for first.
-
-    Neighbours are next to each other, eight by eight, since they are often looked for together;
-    the groups lie far apart.
-    """
-    group: Int = (number >> 3) & LOW_BITS
-    return ((((group * SPREAD) & WORD) >> (35 - bits)) << 3) | (number & 7)
 
 
 def new_index() -> Index:
