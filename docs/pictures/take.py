@@ -1,7 +1,8 @@
-"""Take the README's pictures of a report: ``python docs/pictures/take.py runs/london-week``.
+"""Take the pictures of the documents: ``python docs/pictures/take.py runs/london-week``.
 
-Needs Chromium, and whatever fonts the machine has. The pictures are committed; take them again
-when the report looks different.
+Of a run its report, as the README shows it; of a comparison of rules (``wattbay compare … --out``)
+its page. Needs Chromium, and whatever fonts the machine has. The pictures are committed; take them
+again when the pages look different.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from playwright.sync_api import sync_playwright
 
 FOLDER = Path(__file__).parent
 WIDTH = 1280
-ENDS_WITH = "#flows"
-"""The last section in the picture."""
+ENDS_WITH = {"report": "#flows", "compare": "#savings"}
+"""The last section in the picture of a page."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars")
 
 
-def take(report: Path, browser: str) -> None:
-    """Write `report-light.png` and `report-dark.png`: what a reader sees first."""
+def take(shown: Path, browser: str) -> None:
+    """Write `report-light.png` and `report-dark.png`, or likewise: what a reader sees first."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=list(FLAGS))
         for scheme in SCHEMES:
@@ -31,16 +32,16 @@ def take(report: Path, browser: str) -> None:
                 color_scheme=scheme,
                 device_scale_factor=1.25,
             )
-            page.goto(report.resolve().as_uri())
-            page.wait_for_selector(".chart svg")
+            page.goto(shown.resolve().as_uri())
+            page.wait_for_selector("main svg")
             # Contents and hints say nothing in a picture; the first charts say much.
             page.evaluate(
-                "document.querySelectorAll('nav, details, .hint').forEach(e => e.remove())"
+                "document.querySelectorAll('nav, details, .hint, .scroll').forEach(e => e.remove())"
             )
-            last = page.locator(ENDS_WITH).bounding_box()
+            last = page.locator(ENDS_WITH[shown.stem]).bounding_box()
             height = last["y"] + last["height"] if last else 900
             page.screenshot(
-                path=FOLDER / f"report-{scheme}.png",
+                path=FOLDER / f"{shown.stem}-{scheme}.png",
                 full_page=True,
                 clip={"x": 0, "y": 0, "width": WIDTH, "height": height},
             )
@@ -50,5 +51,8 @@ def take(report: Path, browser: str) -> None:
 if __name__ == "__main__":
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if len(sys.argv) != 2 or not found:  # noqa: PLR2004 - the program and its one argument
-        sys.exit("usage: python docs/pictures/take.py RUN (needs chromium on the PATH)")
-    take(Path(sys.argv[1]) / "report.html", found)
+        sys.exit("usage: python docs/pictures/take.py FOLDER (needs chromium on the PATH)")
+    pages = [Path(sys.argv[1]) / f"{name}.html" for name in ENDS_WITH]
+    for each in pages:
+        if each.exists():
+            take(each, found)
