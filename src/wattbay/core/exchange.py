@@ -29,6 +29,7 @@ from wattbay.core.market import (
     offers,
     opening,
     orders,
+    phases,
     release,
     session,
     standby,
@@ -177,7 +178,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
         case c.CorrectDelivery():
             return dl.correct(known, state.deliveries, state.metering, command)
         case c.ChangePhase():
-            return trading.change_phase(known, market, command, at)
+            return phases.change_phase(known, market, command, at)
         case c.OpenTrading():
             return opening.open_trading(known, market, command, at)
         case c.TakeOffer():

@@ -44,7 +44,7 @@ from wattbay.core import events as e
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries, next_run
 from wattbay.core.facts import Mechanism
-from wattbay.core.market import folding, release, session, standby, trading
+from wattbay.core.market import folding, phases, release, session, standby
 from wattbay.core.market.orders import Market
 from wattbay.core.market.product import gate_closes
 from wattbay.core.products import BLOCK
@@ -105,7 +105,7 @@ def follow(registry: Registry, market: Market, event: e.Event) -> list[e.Event]:
             product = registry.products[event.product]
             followed = release.close(market, product, event.delivery)
             if product.mechanism in {Mechanism.CONTINUOUS, Mechanism.BILATERAL}:
-                followed += trading.close(market, product, event.delivery)
+                followed += phases.close(market, product, event.delivery)
             elif event.clears_at is None:
                 followed += session.clear_book(registry, market, product, event.delivery)
             return followed

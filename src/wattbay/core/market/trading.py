@@ -16,7 +16,7 @@ from msgspec import structs
 
 from wattbay.core import commands as c
 from wattbay.core import events as e
-from wattbay.core.facts import PodFacts, Product, Role, Side, TradingPhase
+from wattbay.core.facts import PodFacts, Product, Side
 from wattbay.core.ledger import Ledger, available
 from wattbay.core.market.codes import ENTERED
 from wattbay.core.market.columns import Column
@@ -26,7 +26,6 @@ from wattbay.core.market.orders import (
     Entrant,
     Market,
     Order,
-    gate_fault,
     released_nano,
     short_price,
 )
@@ -39,13 +38,13 @@ from wattbay.core.market.steps import (
     New,
     Outcome,
     Reduced,
-    Refusal,
     Refused,
     Release,
     Released,
     Trade,
 )
 from wattbay.core.market.venue import (
+    VENUE_POOLS_MAX,
     Venue,
     is_full,
     kept_terms,
@@ -57,7 +56,7 @@ from wattbay.core.market.venue import (
     terms_of,
 )
 from wattbay.core.reasons import Reason
-from wattbay.core.registry import Registry, facts_then, has_role, refuse, tariff_at
+from wattbay.core.registry import Registry, facts_then, refuse, tariff_at
 from wattbay.core.terms import Ended
 from wattbay.errors import InvariantBroken
 from wattbay.ids import OrderId, TradeId
@@ -74,14 +73,6 @@ _REMEDIES: Mapping[Reason, str] = MappingProxyType(
         Reason.BAD_CONDITION: "before the opening orders rest: no order that acts at once",
     }
 )
-
-_CHANGES = frozenset(
-    {
-        (TradingPhase.CONTINUOUS, TradingPhase.HALTED),
-        (TradingPhase.HALTED, TradingPhase.CONTINUOUS),
-    }
-)
-"""Of phases, that an operator may ask for."""
 
 
 def venue_of(book: Book) -> Venue:
@@ -121,8 +112,8 @@ def place(registry: Registry, market: Market, entrant: Entrant) -> list[e.Event]
         outcomes = enter(entrant.book, entrant.product, entrant.facts, order)
     else:
         outcomes = unpack(rows)
-    if isinstance(outcomes[0], Refused):
-        return _refused(outcomes[0])
+    if not outcomes or isinstance(outcomes[0], Refused):
+        return _refused(outcomes)
     telling = Telling(registry, market, entrant.product, command.delivery, order)
     return [_came_in(entrant, number, outcomes[0]), *telling.tell(outcomes)]
 
@@ -143,8 +134,8 @@ def place_basket(
     for number, entrant in enumerate(entrants, market.next_order):
         order = _order_of(OrderId(number), entrant)
         outcomes = enter(entrant.book, entrant.product, entrant.facts, order)
-        if isinstance(outcomes[0], Refused):
-            return _refused(outcomes[0])
+        if not outcomes or isinstance(outcomes[0], Refused):
+            return _refused(outcomes)
         telling = Telling(registry, market, entrant.product, entrant.command.delivery, order)
         telling.next_trade = first_trade
         told += telling.tell(outcomes)
@@ -190,15 +181,14 @@ def _order_of(number: OrderId, entrant: Entrant) -> Order:
 
 
 def enter(book: Book, product: Product, facts: PodFacts, order: Order) -> list[Outcome]:
-    """Return what comes of an order that comes into the book."""
+    """Return what comes of an order that comes into the book; nothing where it has no room."""
     venue = venue_of(book)
     numbers = numbers_of(venue, facts, order.side, order.terms)
     kernel = venue.book
     if not numbers.pool:
         key = key_of(order.side, facts.zone, order.terms)
         if is_full(venue, key):
-            reason = Refusal.BAD_CONDITION
-            return [Refused("new", order.order, reason)]
+            return []
         kernel = kernel.copy()
         numbers = numbers._replace(pool=open_pool(kernel, venue.pools, key, product))
     return kernel.plan(
@@ -213,8 +203,12 @@ def enter(book: Book, product: Product, facts: PodFacts, order: Order) -> list[O
     )
 
 
-def _refused(refused: Refused) -> list[e.Event]:
-    reason = Reason(refused.reason.value)
+def _refused(outcomes: list[Outcome]) -> list[e.Event]:
+    """Return the refusal of an order that the book does not take, or has no room for."""
+    if not outcomes or not isinstance(outcomes[0], Refused):
+        most = f"{VENUE_POOLS_MAX} kinds of origin, zone and place are the most of a delivery"
+        return refuse(Reason.TOO_MANY, most)
+    reason = Reason(outcomes[0].reason.value)
     return refuse(reason, _REMEDIES.get(reason, "the book does not take this"))
 
 
@@ -255,7 +249,7 @@ def amend(registry: Registry, market: Market, change: Change) -> list[e.Event]:
     outcomes = venue_of(change.book).book.plan(step)
     first = outcomes[0]
     if isinstance(first, Refused):
-        return _refused(first)
+        return _refused(outcomes)
     name, delivery = change.product.product, change.delivery
     if isinstance(first, Cancelled):
         return [
@@ -293,7 +287,7 @@ def release(registry: Registry, market: Market, command: c.ReleaseOrder) -> list
 def begin(registry: Registry, market: Market, command: c.ReleaseOrder) -> list[e.Event]:
     """Let an order into its book that stood by until now.
 
-    Where the book does not take it (trading is halted, for one), it is cancelled.
+    Where the book does not take it (it has no room for its origin, for one) it is cancelled.
     """
     product = registry.products[command.product]
     book = market.books[command.product][command.delivery]
@@ -321,9 +315,9 @@ def _act(
     outcomes: list[Outcome],
 ) -> list[e.Event]:
     """Tell what comes of an order that acts after it waited."""
-    first = outcomes[0]
+    first = outcomes[0] if outcomes else None
     order = book.orders[command.order]
-    if isinstance(first, Refused):
+    if first is None or isinstance(first, Refused):
         return [
             e.OrderCancelled(
                 order=command.order,
@@ -351,64 +345,6 @@ def is_stop(market: Market, command: c.ReleaseOrder) -> bool:
     book = market.books.get(command.product, {}).get(command.delivery)
     venue = None if book is None else book.venue
     return venue is not None and venue.book.is_known(command.order)
-
-
-# --- phases ----------------------------------------------------------------------------------
-
-
-def change_phase(
-    registry: Registry, market: Market, command: c.ChangePhase, at: Instant
-) -> list[e.Event]:
-    """Let an operator halt the trading of a delivery, or let it go on."""
-    roles = (Role.MARKET_OPERATOR, Role.GRID_OPERATOR)
-    if not any(has_role(registry, command.operator, role) for role in roles):
-        return refuse(Reason.NOT_ALLOWED, "only the market operator and the grid operator halt")
-    product = registry.products.get(command.product)
-    if product is None:
-        return refuse(Reason.UNKNOWN_PRODUCT, f"product {command.product}")
-    book = market.books[command.product].get(command.delivery)
-    if book is None:
-        return refuse(Reason.UNKNOWN_DELIVERY, "no such delivery is traded")
-    if book.venue is None:
-        return refuse(Reason.NOT_ALLOWED, f"{command.product} is not traded continuously")
-    fault = gate_fault(product, command.delivery, at)
-    if fault is not None:
-        return fault
-    if (book.venue.phase, command.phase) not in _CHANGES:
-        now = book.venue.phase.value
-        return refuse(
-            Reason.BAD_VALUE, f"it is {now}: continuous trading is halted, and goes on after"
-        )
-    return [
-        e.PhaseChanged(
-            product=command.product,
-            delivery=command.delivery,
-            phase=command.phase,
-            reason=command.reason,
-        )
-    ]
-
-
-def close(market: Market, product: Product, delivery: Instant) -> list[e.Event]:
-    """Cancel what is open of a delivery whose gate closes, and say what it was traded at."""
-    book = market.books[product.product][delivery]
-    cancelled: list[e.Event] = [
-        e.OrderCancelled(
-            order=order.order,
-            product=product.product,
-            delivery=delivery,
-            reason=Ended.GATE_CLOSED,
-            quantity_wh=order.open_wh,
-        )
-        for order in book.orders.values()
-        if not order.stands_by
-    ]
-    volume = book.volume_wh
-    price = book.value_nano // volume if volume else None  # divides: the mean, rounded down
-    closed = e.TradingClosed(
-        product=product.product, delivery=delivery, price=price, volume_wh=volume
-    )
-    return [*cancelled, closed]
 
 
 # --- from outcomes to events -----------------------------------------------------------------

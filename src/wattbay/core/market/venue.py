@@ -17,7 +17,6 @@ from wattbay.core.facts import PodFacts, Product, SelfTrade, Side, TradingPhase
 from wattbay.core.market.book import Book
 from wattbay.core.market.codes import NEW
 from wattbay.core.market.columns import Column, column_of
-from wattbay.core.market.levels import POOLS_MAX
 from wattbay.core.market.steps import (
     BUY,
     PLAIN,
@@ -29,6 +28,10 @@ from wattbay.core.market.steps import (
 )
 from wattbay.core.terms import Kind, OrderTerms, TimeInForce
 from wattbay.ids import PartyId, ZoneId
+
+VENUE_POOLS_MAX = 1_024
+"""Kinds of orders of one delivery that may meet others than the rest may: a new one is linked with
+all before it."""
 
 MARKET = OrderTerms(kind=Kind.MARKET)
 """What an order says that names no limit, and nothing else."""
@@ -121,8 +124,7 @@ def key_of(side: Side, zone: ZoneId, terms: OrderTerms | None) -> PoolKey:
 
 def is_full(venue: Venue, key: PoolKey) -> bool:
     """Tell whether there is no room for the pool of an order."""
-    # Two pools, which nobody uses here, each book has from the beginning.
-    return key not in venue.pools and len(venue.pools) + 2 >= POOLS_MAX
+    return key not in venue.pools and len(venue.pools) >= VENUE_POOLS_MAX
 
 
 def open_pool(book: Book, pools: Mapping[PoolKey, int], key: PoolKey, product: Product) -> int:

@@ -22,14 +22,17 @@ from tests.continuous import (
     fills,
     resting,
     sell,
+    venue_of,
 )
 from tests.play import of, reason
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, Side, TradingPhase
+from wattbay.core.market.steps import SELL
+from wattbay.core.market.venue import VENUE_POOLS_MAX
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import Kind, Leg, OrderTerms, TimeInForce
-from wattbay.ids import OriginId, PartyId, TradeId
+from wattbay.ids import OriginId, PartyId, TradeId, ZoneId
 from wattbay.periods import HOUR, Instant
 
 GATE = Instant(MIDNIGHT - HOUR)
@@ -163,6 +166,28 @@ def test_while_trading_is_halted_orders_can_be_withdrawn_and_made_smaller_alone(
 )
 def test_a_change_of_phase_that_cannot_be_is_refused(command: c.ChangePhase, why: Reason) -> None:
     assert reason(a_street().submit(command)) is why
+
+
+def test_one_whose_instant_comes_while_trading_is_halted_waits_until_it_goes_on() -> None:
+    street = a_street()
+    later = Instant(street.at + HOUR)
+    enter(street, sell("h02", 100, 90_000), buy("h01", 100, 100_000, OrderTerms(valid_from=later)))
+    street.do(_phase(TradingPhase.HALTED))
+    (suspended,) = of(e.OrderSuspended, street.until(later))
+    assert suspended.reason == "trading is in the phase halted"
+    street.do(_phase(TradingPhase.CONTINUOUS))
+    assert fills(street.until(later)) == [(2, 1, 100, 90_000)]
+    check_books(street)
+
+
+def test_there_is_room_for_so_many_origins_and_no_more() -> None:
+    street = a_street()
+    pools = venue_of(street).pools
+    pools |= {(SELL, ZoneId("z1"), f"o{number}", False): 0 for number in range(VENUE_POOLS_MAX)}
+    leg = Leg(delivery=NEXT, side=Side.BUY, quantity_wh=1, limit=90_000)
+    basket = OrderTerms(time_in_force=TimeInForce.FOK, legs=(leg,))
+    for command in (sell("h01", 1, 90_000), buy("h02", 1, 90_000, basket)):
+        assert reason(street.submit(command)) is Reason.TOO_MANY
 
 
 def test_an_auction_has_no_phases() -> None:
