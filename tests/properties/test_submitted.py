@@ -65,9 +65,13 @@ said = st.one_of(st.lists(likely, min_size=1, max_size=2), st.lists(trades, max_
 coefficients = st.lists(st.integers(-2, 2), min_size=PODS, max_size=PODS)
 
 
-def a_book(placed: list[tuple[Side, int, int | None]], limit: tuple[list[int], int]) -> Play:
+def a_book(
+    placed: list[tuple[Side, int, int | None]],
+    limit: tuple[list[int], int],
+    rule: str = "huang",
+) -> Play:
     """Return a market after gate closure, with a network limit."""
-    market = a_market(a_submitted_product(), pods=PODS, deliveries=1)
+    market = a_market(a_submitted_product(rule), pods=PODS, deliveries=1)
     for number, (side, wh, price) in enumerate(placed):
         market.do(an_order(f"h0{number % PODS + 1}", side=side, quantity_wh=wh, limit=price))
     terms = tuple(
@@ -155,6 +159,25 @@ def test_what_the_operators_agent_clears_is_accepted(
         market.do(command)
     assert [one.rule for one in of(AuctionCleared, market.history)] == [rule]
     assert_nobody_is_wronged(market, [0] * PODS, 0)
+    assert_the_end_is_whole(market)
+
+
+@given(
+    st.one_of(crossing, orders),
+    st.sampled_from(["huang", "muda", "uniform"]),
+    coefficients,
+    st.integers(0, 200),
+)
+def test_what_the_operators_agent_clears_keeps_the_limits_of_the_network(
+    placed: list[tuple[Side, int, int | None]], rule: str, factors: list[int], bound_wh: int
+) -> None:
+    market = a_book(placed, (factors, bound_wh), rule)
+    desk = desk_of(market)
+    operator = MarketOperator(OPERATOR, desk.product, RuleTerms())
+    for command in operator.clear(MIDNIGHT, desk.orders(MIDNIGHT), desk.worsening):
+        market.do(command)
+    event("traded" if market.trades() else "nothing")
+    assert_nobody_is_wronged(market, factors, bound_wh)
     assert_the_end_is_whole(market)
 
 
@@ -246,10 +269,12 @@ bundles = st.lists(
 @given(
     st.lists(st.tuples(st.sampled_from(Side), energies, ticks, st.integers(0, 2)), max_size=8),
     bundles,
+    st.one_of(st.none(), st.integers(0, 200)),
 )
 def test_what_the_operators_agent_clears_with_blocks_is_accepted(
     placed: list[tuple[Side, int, int, int]],
     bundled: list[tuple[Side, list[int], int, int, str | None, bool]],
+    bound_wh: int | None,
 ) -> None:
     market = a_market(a_submitted_product("block"), pods=PODS, deliveries=3)
     for number, (side, wh, price, place) in enumerate(placed):
@@ -267,13 +292,27 @@ def test_what_the_operators_agent_clears_with_blocks_is_accepted(
         order = an_order("h01", side=side, quantity_wh=sum(profile), limit=price)
         (answer,) = market.do(structs.replace(order, terms=OrderTerms(block=block)))
         before = answer.order if isinstance(answer, OrderPlaced) else None
+    if bound_wh is not None:
+        limit = NetworkLimit(
+            since=MIDNIGHT,
+            until=Instant(MIDNIGHT + 3 * ISP_US),
+            terms=(LimitTerm(coefficient=1, pod=PodId("h01")),),
+            bound_wh=bound_wh,
+            reason="cable",
+        )
+        market.do(c.SubmitLimit(operator=PartyId("dso"), limit=limit))
     market.until(GATE)
     desk = desk_of(market)
     operator = MarketOperator(OPERATOR, desk.product, RuleTerms())
-    for command in operator.clear_day(desk.day(MIDNIGHT)):
+    for command in operator.clear_day(desk.day(MIDNIGHT), desk.worsening):
         market.do(command)
     cleared = of(AuctionCleared, market.history)
     assert [one.rule for one in cleared] == ["block"] * 3
     assert sum(one.surplus_nano for one in cleared) <= (cleared[0].bound_nano or 0)
+    injected: Counter[int] = Counter()
+    for trade in market.trades():
+        of_h01 = (trade.seller == "h01") - (trade.buyer == "h01")
+        injected[trade.delivery] += of_h01 * trade.quantity_wh
+    assert bound_wh is None or max(injected.values(), default=0) <= bound_wh
     assert not market.exchange.state.market.places
     assert_the_end_is_whole(market)

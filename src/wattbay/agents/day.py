@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wattbay.clearing import blocks
 from wattbay.core.commands import SubmittedTrade
@@ -14,6 +15,9 @@ from wattbay.periods import Instant
 from wattbay.units import PPM
 from wattbay.views.operator import StandingOrder
 
+Worsening = Callable[[Instant, Sequence[StandingOrder], Sequence[int]], list[int]]
+"""Of a delivery, its orders and what each would get: places of those that worsen a network limit
+that is breached, latest first; none if all are kept."""
 _Line = list[tuple[OrderId, int]]
 """Orders of one side in one delivery, and what each got, by place in time. [Wh]"""
 
@@ -40,6 +44,23 @@ class Day:
                     self._blocks.append(one)
                     self._starts[one.order] = place
         self._drop_orphans()
+
+    def worsening(self, trades: Sequence[SubmittedTrade], worsening: Worsening) -> list[OrderId]:
+        """Return the orders that worsen the first network limit that is breached, latest first."""
+        filled: Counter[tuple[Instant, OrderId]] = Counter()
+        for trade in trades:
+            for name in (trade.buy_order, trade.sell_order):
+                filled[trade.delivery, name] += trade.quantity_wh
+        known = [*(one for _, one in self._curves), *self._blocks]
+        for delivery in self.deliveries:
+            standing = sorted(
+                (one for one in known if filled[delivery, one.order]), key=lambda one: one.order
+            )
+            fills = [filled[delivery, one.order] for one in standing]
+            worse = worsening(delivery, standing, fills)
+            if worse:
+                return [standing[place].order for place in worse]
+        return []
 
     def _drop_orphans(self) -> None:
         """Leave out blocks below one that no longer stands: they cannot be accepted."""

@@ -8,13 +8,14 @@ can clear again and compare.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
-from wattbay.agents.day import Day
+from wattbay.agents.day import Day, Worsening
 from wattbay.clearing import allocation, truthful
 from wattbay.clearing.community import Energies
 from wattbay.clearing.community import Tariff as Bounds
@@ -31,12 +32,19 @@ from wattbay.core.market.auction import Orders, Rules, clear
 from wattbay.core.market.orders import worst_price
 from wattbay.core.market.submitted import mean_price
 from wattbay.core.products import BLOCK
-from wattbay.ids import PartyId, PodId
+from wattbay.ids import OrderId, PartyId, PodId
 from wattbay.periods import Instant
 from wattbay.views.operator import MeteredPod, StandingOrder
 
 Match = tuple[int, int, int, int, int]
 """A trade: buy index, sell index, quantity, what the buyer pays, what the seller gets a unit."""
+
+
+def _never(
+    _delivery: Instant, _orders: Sequence[StandingOrder], _fills: Sequence[int]
+) -> list[int]:
+    """Find no network limit breached."""
+    return []
 
 
 class AuctionRule(StrEnum):
@@ -83,10 +91,37 @@ class MarketOperator:
         self._product = product
         self._terms = terms
 
-    def clear(self, delivery: Instant, orders: Sequence[StandingOrder]) -> list[Command]:
-        """Return the result of one delivery; one in which nothing trades is a result, too."""
-        buys = [order for order in orders if order.side is Side.BUY]
-        sells = [order for order in orders if order.side is Side.SELL]
+    def clear(
+        self, delivery: Instant, orders: Sequence[StandingOrder], worsening: Worsening = _never
+    ) -> list[Command]:
+        """Return the result of one delivery; one in which nothing trades is a result, too.
+
+        As long as a network limit would be breached, the latest of the orders that worsen it are
+        left out: one, then two, then four. The core's own auction looks closer.
+        """
+        standing, many = list(orders), 1
+        while True:
+            buys = [order for order in standing if order.side is Side.BUY]
+            sells = [order for order in standing if order.side is Side.SELL]
+            matches = self._matches(delivery, buys, sells)
+            filled: Counter[OrderId] = Counter()
+            for buy, sell, quantity, _, _ in matches:
+                filled.update({buys[buy].order: quantity, sells[sell].order: quantity})
+            worse = worsening(delivery, standing, [filled[one.order] for one in standing])
+            if not worse:
+                return [self._result(delivery, buys, sells, matches)]
+            gone = set(worse[:many])
+            standing = [one for place, one in enumerate(standing) if place not in gone]
+            many *= 2
+
+    def _result(
+        self,
+        delivery: Instant,
+        buys: Sequence[StandingOrder],
+        sells: Sequence[StandingOrder],
+        matches: Sequence[Match],
+    ) -> Command:
+        """Return matches as the core is told of them."""
         trades = tuple(
             SubmittedTrade(
                 delivery=delivery,
@@ -96,29 +131,45 @@ class MarketOperator:
                 buy_price=buy_price,
                 sell_price=sell_price,
             )
-            for buy, sell, quantity, buy_price, sell_price in self._matches(delivery, buys, sells)
+            for buy, sell, quantity, buy_price, sell_price in matches
         )
-        return [
-            SubmitClearing(
-                operator=self._party,
-                product=self._product.product,
-                delivery=delivery,
-                rule=self._product.rule,
-                prices=(mean_price(trades),),
-                trades=trades,
-            )
-        ]
+        return SubmitClearing(
+            operator=self._party,
+            product=self._product.product,
+            delivery=delivery,
+            rule=self._product.rule,
+            prices=(mean_price(trades),),
+            trades=trades,
+        )
 
-    def clear_day(self, orders: Mapping[Instant, Sequence[StandingOrder]]) -> list[Command]:
+    def clear_day(
+        self,
+        orders: Mapping[Instant, Sequence[StandingOrder]],
+        worsening: Worsening = _never,
+    ) -> list[Command]:
         """Return the result of an auction over a day, with whatever blocks stand in it.
+
+        Network limits are heeded as in `clear`.
 
         Parameters
         ----------
         orders
             By delivery, in order; a block stands with the first delivery of its profile.
         """
-        day = Day(self._product, orders)
-        found = day.clear()
+        left, many = dict(orders), 1
+        while True:
+            day = Day(self._product, left)
+            found = day.clear()
+            trades = tuple(day.trades(found))
+            worse = day.worsening(trades, worsening)
+            if not worse:
+                break
+            gone = set(worse[:many])
+            left = {
+                start: [one for one in standing if one.order not in gone]
+                for start, standing in left.items()
+            }
+            many *= 2
         return [
             SubmitClearing(
                 operator=self._party,
@@ -126,7 +177,7 @@ class MarketOperator:
                 delivery=day.deliveries[0],
                 rule=self._product.rule,
                 prices=tuple(found.prices),
-                trades=tuple(day.trades(found)),
+                trades=trades,
                 bound_nano=found.bound,
             )
         ]

@@ -300,9 +300,10 @@ class Town:
         if operator is None or desk is None:  # pragma: no cover - for the type checker
             return
         if kind is Kind.CLEAR and self._scenario.product.rule == BLOCK:
-            self._door.submit_many(operator.clear_day(desk.day(delivery)))
+            self._door.submit_many(operator.clear_day(desk.day(delivery), desk.worsening))
         elif kind is Kind.CLEAR:
-            self._door.submit_many(operator.clear(delivery, desk.orders(delivery)))
+            orders = desk.orders(delivery)
+            self._door.submit_many(operator.clear(delivery, orders, desk.worsening))
         else:
             self._door.submit_many(operator.allocate(delivery, desk.metered(delivery)))
 

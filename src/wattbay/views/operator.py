@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wattbay.core import events as e
 from wattbay.core import registry as rg
 from wattbay.core import tariffs
 from wattbay.core.facts import PodFacts, Product, Side, Tariff
+from wattbay.core.market import network
+from wattbay.core.market.orders import Market, Order
 from wattbay.core.registry import Registry, facts_at, facts_then, tariff_at
 from wattbay.core.terms import OrderTerms
 from wattbay.ids import OrderId, PartyId, PodId, ProductId
@@ -39,7 +42,15 @@ class MeteredPod(NamedTuple):
 class OperatorDesk:
     """Follows one product until each of its deliveries is cleared or settled."""
 
-    __slots__ = ("_days", "_energies", "_orders", "_product", "_registry", "_waiting")
+    __slots__ = (
+        "_days",
+        "_energies",
+        "_market",
+        "_orders",
+        "_product",
+        "_registry",
+        "_waiting",
+    )
 
     def __init__(self, product: ProductId) -> None:
         """Follow a product."""
@@ -47,6 +58,8 @@ class OperatorDesk:
         self._registry = Registry()
         self._days: dict[Instant, int] = {}
         """How many deliveries each day has that is not cleared, by its first."""
+        self._market = Market()
+        """Holds the limits of the network, and nothing else."""
         self._orders: dict[Instant, dict[OrderId, StandingOrder]] = {}
         self._waiting: set[OrderId] = set()
         self._energies: dict[Instant, dict[PodId, e.EnergyMetered]] = {}
@@ -68,6 +81,8 @@ class OperatorDesk:
                     self._energies.pop(delivery, None)
                 case e.DeliveriesListed() if event.product == self._product:
                     self._days[event.start] = event.count
+                case e.LimitSubmitted():
+                    network.submitted(self._market, event)
                 case e.PricesPublished():
                     tariffs.published(self._registry, event)
                 case (
@@ -97,6 +112,22 @@ class OperatorDesk:
         isp_us = self._registry.isp_us
         deliveries = (Instant(first + i * isp_us) for i in range(self._days.get(first, 0)))
         return {delivery: self.orders(delivery) for delivery in deliveries}
+
+    def worsening(
+        self, delivery: Instant, orders: Sequence[StandingOrder], fills: Sequence[int]
+    ) -> list[int]:
+        """Return which orders worsen a network limit that is breached, latest first, by place.
+
+        Parameters
+        ----------
+        fills
+            What each would get. Shape: that of `orders`. [Wh]
+        """
+        standing = [
+            Order(one.order, one.pod, one.side, one.quantity_wh, one.limit, 0, "") for one in orders
+        ]
+        breached = network.breach(self._registry, self._market, standing, fills, delivery)
+        return [] if breached is None else breached.worsening
 
     def metered(self, delivery: Instant) -> list[MeteredPod]:
         """Return the pods whose energy of a delivery is known, in order of registration."""
@@ -158,3 +189,5 @@ class OperatorDesk:
                 self._waiting.difference_update(book)
                 del self._orders[event.delivery]
                 self._days.pop(event.delivery, None)
+                limits = self._market.limits
+                self._market.limits = [one for one in limits if one.until > event.delivery]

@@ -16,7 +16,7 @@ from wattbay.core import events as e
 from wattbay.core.commands import AllocatedTrade
 from wattbay.core.facts import Netting, PodFacts, Product, Tariff
 from wattbay.core.reasons import Reason
-from wattbay.core.registry import Registry, facts_at, refuse, tariff_at
+from wattbay.core.registry import Registry, facts_then, refuse, tariff_at
 from wattbay.ids import OrderId, PodId, TradeId
 
 NO_ORDER = OrderId(0)
@@ -89,7 +89,8 @@ def _verify(
             return f"trade {number}: {fault}"
     bought: dict[PodId, int] = {}
     sold: dict[PodId, int] = {}
-    for allocated in (*metered.trades, *command.trades):
+    every: list[e.Traded | AllocatedTrade] = [*metered.trades, *command.trades]
+    for allocated in every:
         buyer, seller = allocated.buyer, allocated.seller
         bought[buyer] = bought.get(buyer, 0) + allocated.quantity_wh
         sold[seller] = sold.get(seller, 0) + allocated.quantity_wh
@@ -131,10 +132,8 @@ def _trade_fault(
     for pod in (trade.buyer, trade.seller):
         if pod not in metered.energies:
             return f"the energy of pod {pod} is not known"
-    facts = facts_at(registry, trade.buyer, command.delivery)
-    other = facts_at(registry, trade.seller, command.delivery)
-    if facts is None or other is None:
-        return "a pod is not connected"
+    facts = facts_then(registry, trade.buyer, command.delivery)
+    other = facts_then(registry, trade.seller, command.delivery)
     return _loss(
         trade,
         most_to_pay(tariff_at(registry, facts, command.delivery), facts, other),

@@ -7,7 +7,7 @@ all of theirs, alike. The result is submitted, for all deliveries at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from wattbay.core import events as e
@@ -18,9 +18,13 @@ from wattbay.core.products import BLOCK
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_then, refuse
 from wattbay.core.terms import Block, OrderTerms
+from wattbay.errors import ensure
 from wattbay.ids import OrderId, PartyId, is_id
 from wattbay.periods import Instant
 from wattbay.units import PPM
+
+_OF_CURVES = frozenset({blocks.Rule.FILL, blocks.Rule.LIMIT})
+_OF_BLOCKS = frozenset({blocks.Rule.STEPS, blocks.Rule.GROUP, blocks.Rule.PARENT, blocks.Rule.LOSS})
 
 
 class Part(NamedTuple):
@@ -59,7 +63,7 @@ def parts_of(
     *,
     alone: bool = False,
 ) -> dict[Instant, dict[OrderId, Part]]:
-    """Return what may trade in each delivery of an auction: nothing that waits for anything.
+    """Return what may trade in each delivery of an auction whose gate is closed.
 
     Parameters
     ----------
@@ -72,8 +76,7 @@ def parts_of(
     for delivery in deliveries:
         for name, order in books[delivery].orders.items():
             block = block_of(order.terms)
-            if order.stands_by:
-                continue
+            ensure(not order.stands_by, "what still waits when its gate closes is cancelled")
             if block is None:
                 found[delivery][name] = Part(order, order.quantity_wh)
             elif not alone:
@@ -112,8 +115,6 @@ def _form(entrant: Entrant, block: Block) -> str | None:
     product, command = entrant.product, entrant.command
     if product.rule != BLOCK:
         return "this product has no blocks"
-    if command.limit is None:
-        return "a block names its limit"
     if min(block.profile, default=-1) < 0 or sum(block.profile) != command.quantity_wh:
         return "a profile has nothing below zero, and quantity_wh is its sum"
     if any(energy % product.energy_tick for energy in block.profile):
@@ -155,6 +156,8 @@ class Result(NamedTuple):
     filled: Mapping[tuple[Instant, OrderId], int]
     welfare: int
     """What buyers accept to pay at most, less what sellers want at least."""
+    limited: Container[tuple[Instant, OrderId]]
+    """Plain orders that the network may keep from trading although the price is good for them."""
 
 
 def fault_of(
@@ -175,9 +178,10 @@ def fault_of(
             if block is not None:
                 standing.setdefault(name, (period - _lead(block), order, block))
                 continue
-            limit = worst_price(product, order)
-            curves.append((period, _sign(order), limit, quantity))
-            fills.append(result.filled.get((delivery, name), 0))
+            fill = result.filled.get((delivery, name), 0)
+            most = fill if (delivery, name) in result.limited else quantity
+            curves.append((period, _sign(order), worst_price(product, order), most))
+            fills.append(fill)
             curve_names.append(name)
     places = {name: place for place, name in enumerate(standing)}
     groups: dict[tuple[PartyId, str], int] = {}
@@ -257,15 +261,11 @@ def _told(breach: blocks.Breach, curves: Sequence[OrderId], named: Sequence[Orde
     """Say which rule is broken, and by whom."""
     rule, place = breach
     what = rule.value.replace("_", " ")
-    match rule:
-        case blocks.Rule.PRICE_LIMIT | blocks.Rule.BALANCE:
-            return f"delivery {place + 1} of the day: {what}"
-        case blocks.Rule.FILL | blocks.Rule.LIMIT:
-            return f"order {curves[place]}: {what}"
-        case blocks.Rule.STEPS | blocks.Rule.GROUP | blocks.Rule.PARENT | blocks.Rule.LOSS:
-            return f"order {named[place]}: {what}"
-        case _:
-            return what
+    if rule in _OF_BLOCKS:
+        return f"order {named[place]}: {what}"
+    if rule in _OF_CURVES:
+        return f"order {curves[place]}: {what}"
+    return f"delivery {place + 1} of the day: {what}"
 
 
 def _sign(order: Order) -> int:

@@ -127,14 +127,31 @@ class _Load(NamedTuple):
         return sum(weight * fills[index] for index, weight in self.weights)
 
 
+def limited(
+    registry: Registry, market: Market, orders: Sequence[Order], delivery: Instant
+) -> list[Order]:
+    """Return the orders for a delivery that make some network limit worse when they trade."""
+    loads = _loads(registry, market, orders, delivery)
+    places = {place for load in loads for place, weight in load.weights if weight > 0}
+    return [orders[place] for place in sorted(places)]
+
+
+class Breach(NamedTuple):
+    """A network limit that fills would breach."""
+
+    what: str
+    worsening: list[int]
+    """Places of the orders that got something and make it worse, latest first."""
+
+
 def breach(
     registry: Registry,
     market: Market,
     orders: Sequence[Order],
     fills: Sequence[int],
     delivery: Instant,
-) -> str | None:
-    """Return which network limit of a delivery fills would breach; None where all are kept.
+) -> Breach | None:
+    """Return the first network limit of a delivery that fills would breach; None if all are kept.
 
     Parameters
     ----------
@@ -145,7 +162,8 @@ def breach(
     """
     for load in _loads(registry, market, orders, delivery):
         if load.of(fills) > load.limit.bound_wh:
-            return _breach(load.limit, load.of(fills))
+            worse = [place for place, weight in load.weights if weight > 0 and fills[place]]
+            return Breach(_breach(load.limit, load.of(fills)), worse[::-1])
     return None
 
 

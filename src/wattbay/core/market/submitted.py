@@ -16,10 +16,9 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.commands import SubmittedTrade
 from wattbay.core.facts import Mechanism, Product, Role, Side
-from wattbay.core.market import daily
+from wattbay.core.market import daily, network
 from wattbay.core.market.auction import Orders, Rules, clear
 from wattbay.core.market.daily import Part, Parts, worst_price
-from wattbay.core.market.network import breach
 from wattbay.core.market.orders import Market, short_price
 from wattbay.core.products import BLOCK
 from wattbay.core.reasons import Reason
@@ -129,15 +128,15 @@ def _verify(
     surplus = sum(_surplus(product, parts[one.delivery], [one]) for one in command.trades)
     if command.bound_nano is not None and command.bound_nano < surplus:
         return f"a bound of {command.bound_nano} nano; the result itself reaches {surplus}"
-    fault = _price_fault(registry, auction, command, filled)
+    fault = _price_fault(registry, market, auction, command, filled)
     if fault is not None:
         return fault
     for delivery in deliveries:
         standing = [part.order for part in parts[delivery].values()]
         fills = [filled.get((delivery, name), 0) for name in parts[delivery]]
-        breached = breach(registry, market, standing, fills, delivery)
+        breached = network.breach(registry, market, standing, fills, delivery)
         if breached is not None:
-            return breached
+            return breached.what
     return None
 
 
@@ -167,6 +166,7 @@ def _trade_fault(product: Product, parts: Parts, trade: SubmittedTrade) -> str |
 
 def _price_fault(
     registry: Registry,
+    market: Market,
     auction: Auction,
     command: c.SubmitClearing,
     filled: Mapping[tuple[Instant, OrderId], int],
@@ -190,7 +190,14 @@ def _price_fault(
         both = parts[trade.delivery]
         most = worst_price(product, both[trade.buy_order].order)
         welfare += trade.quantity_wh * (most - worst_price(product, both[trade.sell_order].order))
-    result = daily.Result(prices, filled, welfare)
+    limited = {
+        (delivery, order.order)
+        for delivery in deliveries
+        for order in network.limited(
+            registry, market, [part.order for part in parts[delivery].values()], delivery
+        )
+    }
+    result = daily.Result(prices, filled, welfare, limited)
     return daily.fault_of(registry, product, deliveries, parts, result)
 
 

@@ -11,10 +11,10 @@ from tests.submitting import CLEARS_AT, GATE, PRODUCT, a_market, a_submitted_pro
 from wattbay.core import commands as c
 from wattbay.core.commands import SubmittedTrade
 from wattbay.core.events import AuctionCleared, GateClosed, Rejected, Traded
-from wattbay.core.facts import Side
+from wattbay.core.facts import LimitTerm, NetworkLimit, Side
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import Block, OrderTerms
-from wattbay.ids import OrderId, PartyId
+from wattbay.ids import OrderId, PartyId, PodId
 from wattbay.periods import HOUR, Instant
 
 NEXT = Instant(MIDNIGHT + ISP_US)
@@ -292,3 +292,25 @@ def test_a_product_with_blocks_has_no_network_fee_and_no_position_limit() -> Non
     ):
         other = structs.replace(product, product=structs.replace(product).product + "-2")
         assert reason(a_day().submit(c.DefineProduct(product=other))) is Reason.BAD_VALUE
+
+
+def test_quantities_of_a_profile_are_on_the_tick() -> None:
+    product = structs.replace(a_submitted_product("block"), energy_tick=10)
+    market = a_market(product, deliveries=2)
+    assert reason(market.submit(a_block("h02", 15, 15))) is Reason.BAD_CONDITION
+    market.do(a_block("h02", 10, 20))
+
+
+def test_the_network_may_keep_a_plain_order_from_trading_at_a_good_price() -> None:
+    market = a_day(a_block("h02", 100, 100), an_order("h03", quantity_wh=10, limit=90_000))
+    market.until(GATE)
+    assert fault(market, a_result(*WHOLE)) == "order 4: limit"
+    limit = NetworkLimit(
+        since=MIDNIGHT,
+        until=NEXT,
+        terms=(LimitTerm(coefficient=-1, pod=PodId("h03")),),
+        bound_wh=5,
+        reason="cable 3",
+    )
+    market.do(c.SubmitLimit(operator=PartyId("dso"), limit=limit))
+    market.do(a_result(*WHOLE))

@@ -255,3 +255,25 @@ def test_an_order_that_still_waits_when_the_gate_closes_does_not_trade() -> None
     market.submit(late)
     market.until(GATE)
     assert refused(market, a_result(a_trade())).reason is Reason.NOT_VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"rule": ""}, Reason.BAD_ID),
+        ({"rule": "not an id"}, Reason.BAD_ID),
+        ({"clearing_us": 0}, Reason.BAD_VALUE),
+        ({"clearing_us": -1}, Reason.BAD_VALUE),
+        ({"clearing_us": 4 * 60 * MINUTE}, Reason.BAD_VALUE),
+        ({"mechanism": Mechanism.CALL_AUCTION}, Reason.BAD_VALUE),
+        ({"mechanism": Mechanism.CALL_AUCTION, "rule": ""}, Reason.BAD_VALUE),
+        ({"mechanism": Mechanism.COMMUNITY}, Reason.BAD_VALUE),
+        ({"mechanism": Mechanism.COMMUNITY, "clearing_us": 0, "rule": ""}, Reason.BAD_ID),
+    ],
+)
+def test_a_product_says_how_it_is_cleared_and_by_when(
+    changes: dict[str, object], why: Reason
+) -> None:
+    product = structs.replace(a_submitted_product(), product=ProductId("other"), **changes)
+    market = a_market(a_submitted_product())
+    assert reason(market.submit(c.DefineProduct(product=product))) is why
