@@ -13,6 +13,7 @@ from wattbay.clearing.allocation import Rule as Key
 from wattbay.clearing.allocation import Terms, allocate
 from wattbay.clearing.community import Basis, Energies, Tariff, bill_sharing, mid_market
 from wattbay.clearing.retail.models import Component, TimeOfUse, Window
+from wattbay.clearing.retail.prices import Sources
 from wattbay.core.facts import Deviations, Mechanism
 from wattbay.errors import ConfigError
 from wattbay.ids import TariffId
@@ -210,9 +211,27 @@ def test_auctions_reach_the_surplus_that_they_claim(found: dict[str, Found]) -> 
     assert outcome(found, "mid_market").surplus is None
 
 
-def test_dynamic_price_needs_a_series_or_carbon() -> None:
+def test_network_fee_of_a_market_is_no_gain() -> None:
+    ground = Ground(with_product(load_scenario("street", days=1), network_fee=1_000))
+    for name in ("uniform", "huang"):
+        came = BY_NAME[name].run(ground)
+        assert isinstance(came, Outcome)
+        assert came.surplus is not None
+        assert came.deals
+        if name == "uniform":
+            assert {deal.buy_price - deal.sell_price for deal in came.deals} == {1_000}
+            assert came.surplus.reached == came.surplus.most > 0
+        assert 0 <= came.surplus.reached <= came.surplus.most
+
+
+def test_dynamic_price_is_a_series_or_carbon_or_cannot_be() -> None:
     scenario = load_scenario("street", days=1)
-    bare = replace(scenario, series=replace(scenario.series, carbon_g_per_kwh=None))
+    silent = replace(scenario, sources=Sources())
+    bare = replace(silent, series=replace(scenario.series, carbon_g_per_kwh=None))
+    by_series, by_carbon = (BY_NAME["dynamic"].run(Ground(one)) for one in (scenario, silent))
+    assert isinstance(by_series, Outcome)
+    assert isinstance(by_carbon, Outcome)
+    assert by_series.bill_nano != by_carbon.bill_nano
     assert isinstance(BY_NAME["dynamic"].run(Ground(bare)), Unfit)
 
 

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from wattbay.core import events as e
 from wattbay.core.commands import Command, PlaceOrder, SubmitAllocation
-from wattbay.core.facts import Product, Side
+from wattbay.core.facts import Mechanism, Product, Side
 from wattbay.core.market.auction import Orders, Rules, clear
 from wattbay.core.registry import Registry
 from wattbay.ids import OrderId, PodId
@@ -123,9 +123,15 @@ class Witness:
                 # A market order names no worth: it counts as what it pays or gets.
                 worth = trade.buy_price if buy is None else buy
                 cost = trade.sell_price if sell is None else sell
-                reached += trade.quantity_wh * (worth - cost)
+                reached += trade.quantity_wh * (worth - cost - self._fee(trade))
         most = sum(best_surplus(self._product, book) for book in self.books.values())
         return Surplus(reached, most)
+
+    def _fee(self, trade: e.Traded) -> int:
+        """Return what the network gets of a trade's price; that is no gain. [nano per Wh]"""
+        if self._product.mechanism is Mechanism.CONTINUOUS:
+            return trade.buy_price - trade.sell_price
+        return self._product.network_fee
 
 
 def columns(orders: Sequence[e.OrderPlaced]) -> Orders:
@@ -134,8 +140,12 @@ def columns(orders: Sequence[e.OrderPlaced]) -> Orders:
 
 
 def best_surplus(product: Product, book: Book) -> int:
-    """Return the most that could be gained of the orders of a delivery. [nano-currency]"""
-    rules = Rules(reference=product.reference, price_tick=product.price_tick)
+    """Return the most that could be gained of the orders of a delivery. [nano-currency]
+
+    Where fees differ by zone, as in continuous trading, none is counted: it is a bound then.
+    """
+    fee = 0 if product.mechanism is Mechanism.CONTINUOUS else product.network_fee
+    rules = Rules(reference=product.reference, price_tick=product.price_tick, network_fee=fee)
     return clear(columns(book.buys), columns(book.sells), rules).surplus_maximum
 
 
