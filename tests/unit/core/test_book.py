@@ -10,18 +10,23 @@ from wattbay.core.market.steps import (
     BUY,
     SELL,
     Amend,
+    BookPhase,
     BookRules,
     Cancel,
+    CancelAll,
     Cancelled,
+    Crossed,
     Entered,
     Moved,
     New,
     Outcome,
     Passed,
+    Phase,
     Phased,
     Reduced,
     Refusal,
     Refused,
+    Release,
     Released,
     Step,
     Terms,
@@ -233,3 +238,128 @@ def test_equal_worth_across_zones_goes_to_the_earlier() -> None:
         pools=pools,
     )
     assert outcomes == [Trade(1, 3, 5, 1), Trade(2, 3, 7, 1)]
+
+
+def test_what_is_open_on_a_side_is_bounded() -> None:
+    book = Book(BookRules())
+    most = 2**53 - 1
+    outcomes = book.enter([New(n, 0, SELL, 7, most) for n in range(1, 300)])
+    refused = [one.order for one in outcomes if isinstance(one, Refused)]
+    assert refused == list(range(257, 300))
+    assert book.enter([Amend(1, quantity=1), New(300, 0, SELL, 7, most)])[1:] == [
+        Entered(300, 0, SELL, 7, most, Terms(), rests=most, waits=False)
+    ]
+    assert isinstance(book.plan(Amend(1, quantity=most))[0], Refused)
+
+
+def test_price_and_quantity_beyond_what_is_exact_are_refused() -> None:
+    _, outcomes = trade(
+        an_offer(1, 2**53), an_offer(2, 7, 2**53), an_offer(3, 7), Amend(3, quantity=2**53)
+    )
+    assert outcomes == [
+        Refused("new", 1, Refusal.PRICE_LIMIT),
+        Refused("new", 2, Refusal.BAD_QUANTITY),
+        Refused("amend", 3, Refusal.BAD_QUANTITY),
+    ]
+
+
+def test_named_partners_pass_others_by() -> None:
+    _, outcomes = trade(
+        an_offer(1, 5, party=1, partner=9),
+        an_offer(2, 6, party=2),
+        a_bid(3, 9, 2, party=3),
+        a_bid(4, 9, party=9, partner=1),
+    )
+    assert outcomes == [Trade(2, 3, 6, 1), Trade(1, 4, 5, 1)]
+
+
+def test_orders_before_trading_opens_rest_and_a_crossed_book_is_for_the_auction() -> None:
+    book, outcomes = trade(
+        Phase(BookPhase.PRE_OPEN),
+        an_offer(1, 5, 3),
+        a_bid(2, 9, 2),
+        a_bid(3, None, kind=Kind.MARKET),
+    )
+    assert outcomes == [Refused("new", 3, Refusal.BAD_CONDITION)]
+    book.fold([Crossed(2, 1, 7, 2), Phased(BookPhase.OPEN)])
+    assert (book.side(SELL), book.side(BUY), book.last) == ([(5, [(1, 1)])], [], 7)
+    assert book.phase is BookPhase.OPEN
+
+
+def test_halted_book_lets_orders_end_and_shrink_alone() -> None:
+    _, outcomes = trade(
+        an_offer(1, 5, 3, time_in_force=TimeInForce.GTD, expires=4),
+        an_offer(2, 6, 3),
+        a_bid(3, 6, valid_from=2),
+        Phase(BookPhase.HALTED),
+        a_bid(4, 9),
+        Amend(2, quantity=2),
+        Amend(2, quantity=9),
+        Amend(2, limit=5),
+        Time(5),
+        Phase(BookPhase.OPEN),
+        Time(5),
+        Cancel(2),
+    )
+    assert outcomes == [
+        Refused("new", 4, Refusal.HALTED),
+        Refused("amend", 2, Refusal.HALTED),
+        Refused("amend", 2, Refusal.HALTED),
+        Cancelled(1, 3, Ended.EXPIRED),
+        Trade(2, 3, 6, 1),
+        Cancelled(2, 1, Ended.USER),
+    ]
+
+
+def test_all_orders_of_a_party_end_by_birth() -> None:
+    book, outcomes = trade(
+        an_offer(1, 5, party=1), an_offer(2, 4, party=2), a_bid(3, 1, party=1), CancelAll(1)
+    )
+    assert outcomes == [Cancelled(1, 1, Ended.USER), Cancelled(3, 1, Ended.USER)]
+    assert book.is_known(2)
+    assert not book.is_known(1)
+    assert (book.open_of(2), book.open_of(3)) == (1, 0)
+
+
+def test_order_until_the_end_of_a_day_is_for_the_caller_to_resolve() -> None:
+    _, outcomes = trade(an_offer(1, 5, time_in_force=TimeInForce.DAY))
+    assert outcomes == [Refused("new", 1, Refusal.BAD_CONDITION)]
+
+
+def test_pool_that_is_none_is_refused() -> None:
+    _, outcomes = trade(New(1, 0, 0, 5, 1))
+    assert outcomes == [Refused("new", 1, Refusal.BAD_CONDITION)]
+    assert Pools(BookRules()).of(BUY, origin=1) == Pools(BookRules()).of(SELL, wants=1) == 0
+    assert isinstance(Book(BookRules()).plan(New(1, 0, 7, 5, 1))[0], Refused)
+
+
+def test_book_tells_when_something_falls_due() -> None:
+    book = Book(BookRules())
+    assert book.due() is None
+    book.enter([an_offer(1, 5, valid_from=9)])
+    assert book.due() == 9
+    book.enter([an_offer(2, 5, time_in_force=TimeInForce.GTD, expires=7)])
+    assert book.due() == 7
+    book.enter([Phase(BookPhase.HALTED), Time(8)])
+    assert book.due() is None
+
+
+def test_stop_acts_as_a_step_of_its_own() -> None:
+    book = Book(BookRules())
+    book.enter([an_offer(1, 5), an_offer(2, 6, 2), a_bid(3, 5)])
+    book.fold(book.plan(a_bid(4, None, kind=Kind.STOP, stop=5)))
+    assert (book.released(), book.stops()) == (4, [4])
+    assert book.plan(Release(1)) == [Refused("release", 1, Refusal.UNKNOWN_ORDER)]
+    book.fold(book.plan(Release(4)))
+    assert (book.released(), book.stops(), book.last) == (0, [], 6)
+
+
+def test_self_trade_after_a_trade_leaves_the_price_of_the_trade_the_last() -> None:
+    for rule in SelfTrade:
+        book, _ = trade(
+            an_offer(1, 5, party=2),
+            an_offer(2, 6, party=1),
+            a_bid(3, 6, 2, party=1),
+            rules=BookRules(self_trade=rule),
+        )
+        assert book.last == 5
