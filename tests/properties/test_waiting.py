@@ -305,7 +305,8 @@ def test_what_is_kept_of_waiting_orders_is_of_those_that_stand(
         assert len(found.times) == sum(end is not None for _, end in dues) + sum(
             one.is_due for one in found.orders.values()
         )
-        in_topics = [number for orders in found.topics.values() for number in orders]
+        in_topics = [number for line in found.topics.values() for _, number in line]
+        assert all(line == sorted(line) for line in found.topics.values())
         assert sorted(in_topics) == sorted(
             number for number, one in found.orders.items() if one.topic
         )

@@ -1,15 +1,14 @@
 """Orders that wait: for an instant, for a number to reach a level, or for the network.
 
 What is kept is what such orders wait for, by what it is: an event that brings a number touches the
-orders alone that wait for that very number. An order acts when it has all that it waits for. It
+orders alone that wait for that very number and have it now. An order acts when it has all that it waits for. It
 then falls due at once, before anything by the clock, and acts in an entry of its own. A condition
 that was met once stays met: an order with an instant as well waits for the instant alone.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from typing import TypeVar
+from bisect import bisect_left, bisect_right, insort
 
 from msgspec import Struct, field
 
@@ -23,12 +22,13 @@ from wattbay.ids import OrderId, PodId, ProductId, SignalId
 from wattbay.periods import Instant
 from wattbay.units import SAFE_INTEGER_MAX
 
-K = TypeVar("K")
-
 AT_ONCE = Instant(-SAFE_INTEGER_MAX)
 """When an order falls due that has all it waited for: before all that the clock asks for."""
 EXPIRES, BEGINS = 0, 1
 """At one instant orders expire before others begin; each by place in time."""
+
+_RISES, _FALLS = "up", "down"
+_LAST = OrderId(SAFE_INTEGER_MAX)
 
 PRICES_MAX = 1_000
 """Of each product: so many clearing prices are kept, the latest."""
@@ -69,8 +69,9 @@ class Standby(Struct, omit_defaults=True):
     orders: dict[OrderId, Standing] = field(default_factory=dict)
     times: list[tuple[Instant, int, OrderId]] = field(default_factory=list)
     """When which order expires or begins, soonest first."""
-    topics: dict[str, dict[OrderId, None]] = field(default_factory=dict)
-    """Orders by the number that they wait for, by place in time."""
+    topics: dict[str, list[tuple[int, OrderId]]] = field(default_factory=dict)
+    """Orders by the number that they wait for, and whether it is to rise or fall; those first that
+    it reaches first."""
     balanced: dict[Instant, dict[OrderId, None]] = field(default_factory=dict)
     """Grid-balanced orders by delivery, by place in time."""
     prices: dict[ProductId, dict[Instant, int | None]] = field(default_factory=dict)
@@ -135,16 +136,22 @@ def surplus(metered: e.EnergyMetered) -> int | None:
 
 
 def topic_of(pod: PodId, condition: Condition) -> str:
-    """Return the name of the number that a condition of a pod's order waits for."""
+    """Return a name of what a condition of a pod's order waits for: a number, up or down."""
+    direction = _RISES if condition.is_at_least else _FALLS
     match condition.kind:
         case ConditionKind.SIGNAL:
-            return f"signal {condition.signal}"
+            return f"signal {condition.signal} {direction}"
         case ConditionKind.CHARGE:
-            return f"charge {pod}"
+            return f"charge {pod} {direction}"
         case ConditionKind.CLEARING_PRICE:
-            return f"price {condition.product} {condition.delivery}"
+            return f"price {condition.product} {condition.delivery} {direction}"
         case _:
-            return f"surplus {pod} {condition.delivery}"
+            return f"surplus {pod} {condition.delivery} {direction}"
+
+
+def _place_of(condition: Condition, order: OrderId) -> tuple[int, OrderId]:
+    """Return the place of an order among those that wait for the same number."""
+    return (condition.level if condition.is_at_least else -condition.level, order)
 
 
 def day_ends(standby: Standby, at: Instant) -> Instant | None:
@@ -205,7 +212,7 @@ def file(
         return
     if terms.condition is not None and not is_met:
         standing.topic = topic_of(event.pod, terms.condition)
-        standby.topics.setdefault(standing.topic, {})[order] = None
+        insort(standby.topics.setdefault(standing.topic, []), _place_of(terms.condition, order))
     else:
         _schedule(standby, order, standing)
 
@@ -256,8 +263,11 @@ def _schedule(standby: Standby, order: OrderId, standing: Standing) -> None:
 def _stop_waiting(standby: Standby, order: OrderId, standing: Standing) -> None:
     if standing.is_due:
         _strike(standby, (standing.begins, BEGINS, order))
-    if standing.topic:
-        _leave(standby.topics, standing.topic, order)
+    if standing.topic and standing.condition is not None:
+        line = standby.topics[standing.topic]
+        del line[bisect_left(line, _place_of(standing.condition, order))]
+        if not line:
+            del standby.topics[standing.topic]
     standing.is_due = standing.is_suspended = False
     standing.topic = ""
 
@@ -267,12 +277,12 @@ def _strike(standby: Standby, time: tuple[Instant, int, OrderId]) -> None:
     del standby.times[bisect_left(standby.times, time)]
 
 
-def _leave(index: dict[K, dict[OrderId, None]], key: K, order: OrderId) -> None:
-    """Take an order out of an index, and the key with the last of them."""
-    orders = index[key]
+def _leave(index: dict[Instant, dict[OrderId, None]], delivery: Instant, order: OrderId) -> None:
+    """Take an order out of an index, and the delivery with the last of them."""
+    orders = index[delivery]
     del orders[order]
     if not orders:
-        del index[key]
+        del index[delivery]
 
 
 # --- changes: numbers come -------------------------------------------------------------------
@@ -312,14 +322,18 @@ def list_day(standby: Standby, day: str, start: Instant) -> None:
         del days[next(iter(days))]
 
 
-def _tell(standby: Standby, topic: str, value: int | None) -> None:
+def _tell(standby: Standby, number: str, value: int | None) -> None:
     """Let the orders fall due whose condition a number meets."""
-    for order in list(standby.topics.get(topic, ())):
-        standing = standby.orders[order]
-        condition = standing.condition
-        if condition is not None and is_reached(
-            value, condition.level, is_at_least=condition.is_at_least
-        ):
-            _leave(standby.topics, topic, order)
+    if value is None:
+        return
+    for direction, reach in ((_RISES, value), (_FALLS, -value)):
+        topic = f"{number} {direction}"
+        line = standby.topics.get(topic, [])
+        count = bisect_right(line, (reach, _LAST))
+        for _, order in line[:count]:
+            standing = standby.orders[order]
             standing.topic = ""
             _schedule(standby, order, standing)
+        del line[:count]
+        if count and not line:
+            del standby.topics[topic]
