@@ -167,10 +167,14 @@ def pool_price(registry: Registry, product: Product, at: Instant) -> int:
 
 def _tariffs_in_use(registry: Registry, at: Instant) -> list[Tariff]:
     """Return the tariffs of all pods as they hold in a delivery, each once."""
-    dated = (facts_at(registry, pod, at) for pod in registry.pods)
-    if at not in registry.prices:
-        in_use = {facts.tariff for facts in dated if facts is not None}
+    if at not in registry.prices:  # Nearly always, and asked in every run.
+        in_use = {
+            facts.tariff
+            for pod in registry.pods
+            if (facts := facts_at(registry, pod, at)) is not None
+        }
         return [registry.tariffs[name] for name in sorted(in_use)]
+    dated = (facts_at(registry, pod, at) for pod in registry.pods)
     priced = {(facts.tariff, facts.zone): facts for facts in dated if facts is not None}
     return [tariff_at(registry, priced[one], at) for one in sorted(priced)]
 
