@@ -1,9 +1,10 @@
 """Orders that wait: for an instant, for a number to reach a level, or for the network.
 
 What is kept is what such orders wait for, by what it is: an event that brings a number touches the
-orders alone that wait for that very number and have it now. An order acts when it has all that it waits for. It
-then falls due at once, before anything by the clock, and acts in an entry of its own. A condition
-that was met once stays met: an order with an instant as well waits for the instant alone.
+orders alone that wait for that very number and have it now. An order acts when it has all that it
+waits for. It then falls due at once, before anything by the clock, and acts in an entry of its own.
+A condition that was met once stays met: an order with an instant as well waits for the instant
+alone.
 """
 
 from __future__ import annotations
