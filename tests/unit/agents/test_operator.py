@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from msgspec import structs
 
-from tests.builders import MIDNIGHT, a_tariff, pod_facts
+from tests.builders import ISP_US, MIDNIGHT, a_tariff, pod_facts
 from tests.submitting import OPERATOR, a_community_product, a_submitted_product
 from wattbay.agents.operator import MarketOperator, RuleTerms
 from wattbay.core.commands import SubmitAllocation, SubmitClearing
 from wattbay.core.facts import LocalFee, Product, Side
+from wattbay.core.terms import Block, OrderTerms
 from wattbay.ids import OrderId, PartyId, PodId, ZoneId
+from wattbay.periods import Instant
 from wattbay.views.operator import MeteredPod, StandingOrder
 
 
@@ -112,3 +116,44 @@ def test_keys_go_by_the_names_of_pods() -> None:
     levels = RuleTerms(levels={PodId("h01"): 1}, price=50_000)
     (trade,) = allocated(a_community_product("hierarchical_key"), pods, levels).trades
     assert (trade.buyer, trade.sell_price) == ("h03", 50_000)
+
+
+def a_block(order: int, wh: int, parent: int | None = None) -> StandingOrder:
+    """Return a block that sells in two deliveries."""
+    block = Block(profile=(wh, wh), parent=None if parent is None else OrderId(parent))
+    plain = an_order(order, Side.SELL, 2 * wh, 50_000)
+    return plain._replace(terms=OrderTerms(block=block))
+
+
+def test_a_block_whose_parent_is_gone_is_left_out_with_all_below_it() -> None:
+    next_one = Instant(MIDNIGHT + ISP_US)
+    day = {
+        MIDNIGHT: [
+            CROSSING[0],
+            a_block(5, 20),
+            a_block(6, 30, parent=99),
+            a_block(7, 40, parent=6),
+        ],
+        next_one: [an_order(8, Side.BUY, 100, 90_000)],
+    }
+    operator = MarketOperator(OPERATOR, a_submitted_product("block"), RuleTerms())
+    (command,) = operator.clear_day(day)
+    assert isinstance(command, SubmitClearing)
+    assert [(one.delivery, one.sell_order, one.quantity_wh) for one in command.trades] == [
+        (MIDNIGHT, 5, 20),
+        (next_one, 5, 20),
+    ]
+    assert command.bound_nano == 20 * (70_000 + 40_000)
+
+
+def test_the_latest_order_that_worsens_a_network_limit_is_left_out() -> None:
+    def worsening(
+        _delivery: Instant, orders: Sequence[StandingOrder], fills: Sequence[int]
+    ) -> list[int]:
+        sold = [n for n, one in enumerate(orders) if one.side is Side.SELL and fills[n]]
+        return sold[::-1] if sum(fills[n] for n in sold) > 100 else []
+
+    operator = MarketOperator(OPERATOR, a_submitted_product("uniform"), RuleTerms())
+    (command,) = operator.clear(MIDNIGHT, CROSSING, worsening)
+    assert isinstance(command, SubmitClearing)
+    assert [(one.sell_order, one.quantity_wh) for one in command.trades] == [(3, 100)]
