@@ -83,12 +83,6 @@ class Acceptance:
         self._weigh(sorted(touched))
         return back
 
-    def balanced(self, move: Move) -> Move:
-        """Return a move that drops so many more blocks that every period balances."""
-        wanted = {place: steps for place, steps in enumerate(self.steps) if steps} | move
-        kept = self._balanced(wanted)
-        return move | {place: 0 for place in wanted if place not in kept}
-
     def tuned(self, place: int, move: Move) -> list[Move]:
         """Return moves in which a block gets steps as well: those that are worth most, and others.
 

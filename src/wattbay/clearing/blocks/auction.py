@@ -15,8 +15,10 @@ from wattbay.errors import ensure
 NODE_LIMIT = 1_000
 """Nodes of branch and bound where the caller names no number."""
 
-ROUNDS_MAX = 8
+ROUNDS_MAX = 5
 """Times that the solver looks."""
+IDLE_MAX = 2
+"""Times in a row that it looks without finding more."""
 ENOUGH = 1e-4
 """The solver does not look again where welfare is so near to its bound, relatively."""
 
@@ -114,7 +116,7 @@ def _best(
         return best, prices, best.welfare
     conflicts: dict[tuple[int, ...], None] = {}
     bound: int | None = None
-    gap = GAP
+    gap, idle = GAP, 0
     for _ in range(ROUNDS_MAX):
         tries_limit = max(1, node_limit // 2)  # What is left is for the next tries.
         found = most(market, node_limit=tries_limit, gap=gap, conflicts=conflicts)
@@ -124,11 +126,13 @@ def _best(
         known = len(conflicts)
         conflicts |= dict.fromkeys(drop_losers(acceptance, search))
         add_back(acceptance, search)
+        idle += 1
         if acceptance.welfare > best.welfare:
+            idle = 0
             best, prices = acceptance, search.find(acceptance).prices
         missing = (bound - best.welfare) / max(1, bound)
         gap = max(GAP, missing / 4)  # Nearer than that a next try need not come.
-        if missing <= ENOUGH or len(conflicts) == known or node_limit <= 0:
+        if missing <= ENOUGH or len(conflicts) == known or idle == IDLE_MAX or node_limit <= 0:
             break
     if bound is not None and bound > best.welfare:
         other = best_of_all(best, search)

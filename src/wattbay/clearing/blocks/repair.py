@@ -7,7 +7,14 @@ from math import prod
 
 from wattbay.clearing.blocks.acceptance import Acceptance, Move
 from wattbay.clearing.blocks.prices import PriceSearch
+from wattbay.clearing.blocks.welfare import most
 
+MEND_NODES = 10
+"""Nodes of branch and bound to find what goes with a block that is dropped."""
+MEND_GAP = 1e-3
+"""How near to the best that need be."""
+MENDS_MAX = 10
+"""Blocks of which that is looked for, each time that losers are dropped."""
 PASSES_MAX = 3
 """Over all blocks, to add back."""
 FAILURES_MAX = 100
@@ -20,9 +27,9 @@ ALL_MAX = 1_000
 def drop_losers(acceptance: Acceptance, search: PriceSearch) -> list[tuple[int, ...]]:
     """Drop blocks until there are prices at which none that is accepted loses.
 
-    Of those that cannot all be accepted the one goes that costs least welfare, with all below it
-    and with whatever else must go so that every period balances; equals: the later block. It
-    ends, for without blocks nobody loses.
+    Of those that cannot all be accepted the one goes that costs least welfare, with all below it;
+    equals: the later block. Where periods balance without none of them, more goes with each.
+    It ends, for without blocks nobody loses.
 
     Returns
     -------
@@ -30,23 +37,32 @@ def drop_losers(acceptance: Acceptance, search: PriceSearch) -> list[tuple[int, 
         The sets of blocks that could not all be accepted, as they were met.
     """
     conflicts: list[tuple[int, ...]] = []
+    mends = MENDS_MAX
     while losers := search.find(acceptance).losers:
         conflicts.append(tuple(losers))
-        best: tuple[int, int] | None = None
-        chosen: Move = {}
-        for place in losers:
-            move = _dropped(acceptance, place)
-            gain = acceptance.gain(move)
-            if gain is not None and (best is None or (gain, place) > best):
-                best, chosen = (gain, place), move
-        acceptance.make(chosen)
+        moves = [(place, acceptance.without(place)) for place in losers]
+        if all(acceptance.gain(move) is None for _, move in moves):
+            mends -= len(moves)
+            moves = [
+                (place, _mended(acceptance, move, is_sought=mends >= 0)) for place, move in moves
+            ]
+        worths = [(acceptance.gain(move), place, move) for place, move in moves]
+        best = max((gain, place) for gain, place, _ in worths if gain is not None)
+        acceptance.make(next(move for gain, place, move in worths if (gain, place) == best))
     return conflicts
 
 
-def _dropped(acceptance: Acceptance, place: int) -> Move:
-    """Return the move that drops a block, such that every period balances."""
-    move = acceptance.without(place)
-    return acceptance.balanced(move) if acceptance.gain(move) is None else move
+def _mended(acceptance: Acceptance, move: Move, *, is_sought: bool) -> Move:
+    """Return a move that drops what another one does, and more, so that every period balances.
+
+    The solver says what else goes, if that is sought; else whatever is in the way.
+    """
+    highest = [move.get(place, steps) for place, steps in enumerate(acceptance.steps)]
+    market = acceptance.market
+    if is_sought:
+        highest = most(market, node_limit=MEND_NODES, gap=MEND_GAP, highest=highest).steps
+    pairs = enumerate(zip(acceptance.steps, Acceptance(market, highest).steps, strict=True))
+    return {place: after for place, (before, after) in pairs if before != after}
 
 
 def add_back(acceptance: Acceptance, search: PriceSearch) -> None:

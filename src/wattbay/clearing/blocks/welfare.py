@@ -61,6 +61,7 @@ def most(
     node_limit: int,
     gap: float = GAP,
     conflicts: Collection[Sequence[int]] = (),
+    highest: Sequence[int] | None = None,
 ) -> Welfare:
     """Look for the acceptance of most welfare.
 
@@ -72,8 +73,13 @@ def most(
         Relative distance of welfare and bound at which it need not look further.
     conflicts
         Sets of blocks; of each at least one stays rejected.
+    highest
+        Steps of which each block gets no more; as many as it has, where they are not given.
     """
     program, scale = _program(market, conflicts)
+    if highest is not None:
+        limits = zip(highest, _units(market), strict=True)
+        program.upper[: len(highest)] = [steps // unit for steps, unit in limits]
     solution = solve(program, node_limit=node_limit, gap=gap)
     steps = [0] * len(market.wholes)
     if solution.values is not None:
