@@ -9,16 +9,24 @@ so that about 5,000 orders do.
 from __future__ import annotations
 
 import gc
+import json
+import os
 import random
-from collections.abc import Iterator
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import cpu_s
+from hatch_build import VARIABLE, can_compile
 from wattbay.core.market.book import Book
 from wattbay.core.market.codes import CANCEL, CANCELLED, ENTERED, NEW, REFUSED, TRADE
 from wattbay.core.market.columns import IS_COMPILED, Column, column_of
 from wattbay.core.market.steps import BUY, SELL, BookRules
 
+ROOT = Path(__file__).parents[1]
 MESSAGES = 1_000_000
 BATCH = 4_096
 SEED = 7
@@ -132,23 +140,46 @@ def folded_s(outcomes: list[Column]) -> float:
     return cpu_s(fold)[0]
 
 
-def speeds() -> Iterator[tuple[str, float]]:
+def speeds(messages: int = MESSAGES) -> dict[str, float]:
     """Measure messages a CPU second: entering a flow, and folding what came of it; the median."""
-    flow = batches(a_flow())
+    flow = batches(a_flow(messages))
     gc.collect()
     gc.freeze()  # The flow, made beforehand, is not for the collector to walk through.
     taken = [entered_s(flow) for _ in range(RUNS)]
     outcomes = taken[0][1]
-    yield "entering", MESSAGES / median(seconds for seconds, _ in taken)
-    yield "folding", MESSAGES / median(folded_s(outcomes) for _ in range(RUNS))
+    found = {
+        "enter": messages / median(seconds for seconds, _ in taken),
+        "fold": messages / median(folded_s(outcomes) for _ in range(RUNS)),
+    }
     gc.unfreeze()
+    return found
+
+
+def compiled_speeds() -> dict[str, float] | None:
+    """Measure the same of a wheel that is built for it; None where it cannot be compiled."""
+    if not can_compile():
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
+        environment = {**os.environ, VARIABLE: "1"}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+        site = Path(scratch) / "site"
+        zipfile.ZipFile(next(Path(scratch).glob("*.whl"))).extractall(site)
+        environment["PYTHONPATH"] = os.pathsep.join((str(site), str(ROOT)))
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.book"],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found if found.pop("is_compiled") else None
 
 
 def main() -> None:
-    """Print what is measured."""
-    form = "compiled" if IS_COMPILED else "interpreted"
-    for what, value in speeds():
-        print(f"{what}, {form}: {value / 1e6:.2f} M messages a CPU second")
+    """Print what is measured, for a program."""
+    print(json.dumps({"is_compiled": IS_COMPILED, **speeds()}))
 
 
 if __name__ == "__main__":

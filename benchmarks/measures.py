@@ -10,6 +10,7 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks import blocks, trading
+from benchmarks import book as order_book
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
 from wattbay.core.commands import PlaceOrder
@@ -28,6 +29,7 @@ HOMES = 60
 WEEK_DAYS = 7
 YEAR_DAYS = 365
 SCALE_FACTOR = 10
+INTERPRETED_MESSAGES = 200_000
 REPLAYS = 5
 """The median of so many is told: neither the luckiest nor the one that warms the caches."""
 
@@ -70,6 +72,22 @@ def block_auction() -> Iterator[Figure]:
     took_s, found = blocks.timed(blocks.ORDERS, blocks.BLOCKS, blocks.PERIODS)
     yield Figure("clear 2,000 blocks, 96 periods", took_s, "CPU s", 10, 2)
     yield Figure("what that leaves to its bound", found.gap_nano / 1e9, "of it", 1e-3, 2e-4)
+
+
+# --- the order book --------------------------------------------------------------------------
+
+
+def book() -> Iterator[Figure]:
+    """Measure the order book, interpreted and, where there is a compiler, compiled."""
+    unit = "messages/CPU s"
+    found = order_book.speeds(INTERPRETED_MESSAGES)
+    yield Figure("book, interpreted", found["enter"], unit, 0.5e6, 1e6, is_more_better=True)
+    compiled = order_book.compiled_speeds()
+    if compiled is None:
+        return
+    yield Figure("book, compiled", compiled["enter"], unit, 13e6, 25e6, is_more_better=True)
+    what = "replay of its outcomes, compiled"
+    yield Figure(what, compiled["fold"], unit, 1e6, 5e6, is_more_better=True)
 
 
 # --- the kernel ------------------------------------------------------------------------------
@@ -195,6 +213,7 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
     """Return what can be measured, by name, quickest first."""
     return {
         "auction": auction,
+        "book": book,
         "blocks": block_auction,
         "kernel": kernel,
         "trading": continuous_trading,
