@@ -103,7 +103,7 @@ class Exchange:
         return decided
 
     def apply(self, event: Event) -> None:
-        """Let an event be so; refuses nothing."""
+        """Let the one event of an entry be so; those of several are applied together."""
         self.apply_all((event,))
 
     def apply_all(self, events: Sequence[Event]) -> None:
