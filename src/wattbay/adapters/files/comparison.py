@@ -16,7 +16,10 @@ DOCUMENT = "compare.json"
 PAGE = "compare.html"
 TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
     {
-        "compare-homes": columns("rule:text pod:text cost_nano:int bill_nano:int saved_nano:int"),
+        "compare-homes": columns(
+            "rule:text pod:text cost_nano:int bill_nano:int saved_nano:int pv_kwp:float"
+            " battery_wh:int"
+        ),
         "compare-prices": columns(
             "rule:text delivery_start:instant paid_nano_per_wh:float price_nano_per_wh:float"
             " traded_wh:int"

@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 from msgspec import Struct
 
+from wattbay.adapters.report.folder import KINDS
 from wattbay.adapters.report.words import Place, Purse
 from wattbay.errors import AdapterError
 
@@ -137,6 +138,7 @@ class Compared:
         self.purse = Purse(self.document.currency, self.document.minor_digits)
         self.place = Place(self.document.time_zone, self.document.isp_minutes)
         homes, self.prices = _table(folder / HOMES), _table(folder / PRICES)
+        self._homes = homes
         grouped = homes.group_by("rule", maintain_order=True).agg("pod", "saved_nano")
         saved = {
             rule: list(zip(pods, nanos, strict=True)) for rule, pods, nanos in grouped.iter_rows()
@@ -147,6 +149,26 @@ class Compared:
             for one in self.document.rules
             if one.figures is not None
         ]
+
+    def saved_by_kind(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """Return how many homes there are of each kind, and what they saved, by rule.
+
+        A kind is what stands behind the meter. [nano-currency]
+        """
+        kind = (
+            pl.when((c.pv_kwp > 0) & (c.battery_wh > 0))
+            .then(pl.lit("Solar and battery"))
+            .when(c.pv_kwp > 0)
+            .then(pl.lit("Solar"))
+            .when(c.battery_wh > 0)
+            .then(pl.lit("Battery"))
+            .otherwise(pl.lit("No solar"))
+        )
+        sums = self._homes.group_by("rule", kind=kind).agg(homes=pl.len(), saved=c.saved_nano.sum())
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for rule, name, homes, saved in sums.iter_rows():
+            found.setdefault(name, {})[rule] = homes, saved
+        return {name: found[name] for name in KINDS if name in found}
 
     def paid_over_the_day(self, rule: str) -> list[float | None]:
         """Return what homes paid for energy by time of the local day, on average.

@@ -185,9 +185,24 @@ def _savings(told: Compared) -> Section:
     body = (
         strips.rows(drawn)
         + table("Savings of homes by rule", heads, rows)
+        + _kinds(told)
         + behind("how savings are spread", table("Saved less than", quantiles, spread_rows))
     )
     return Section("savings", "What homes save", finding, notes, body)
+
+
+def _kinds(told: Compared) -> str:
+    """Write what a home of each kind saved on average."""
+    kinds = told.saved_by_kind()
+    heads = ["Rule"]
+    for kind, by_rule in kinds.items():
+        homes, _ = by_rule[told.rules[0].name]
+        heads.append(f"{kind} ({count(homes, 'home')})")
+    rows: list[list[Cell]] = []
+    for one in told.rules:
+        means = [saved // homes for homes, saved in (kinds[kind][one.name] for kind in kinds)]
+        rows.append([one.title, *(Number(nano, told.purse.closely(nano)) for nano in means)])
+    return table("What a home saves on average, by what stands behind its meter", heads, rows)
 
 
 def _savings_row(told: Compared, one: Told) -> list[Cell]:

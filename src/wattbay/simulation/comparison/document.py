@@ -17,14 +17,14 @@ from wattbay.simulation.comparison.lived import deliveries_of
 from wattbay.simulation.comparison.outcome import Outcome, Unfit
 from wattbay.simulation.comparison.rules import Found, Rule
 from wattbay.simulation.comparison.sums import cost_nano
-from wattbay.simulation.scenario_facts import Scenario
+from wattbay.simulation.scenario_facts import Home, Scenario
 
 FORMAT = 1
 """Of the document."""
 
-HomeRow = tuple[str, str, int, int, int]
-"""Rule, pod, cost before tax and standing charges, bill with both, saved against no market.
-[nano-currency]"""
+HomeRow = tuple[str, str, int, int, int, float, int]
+"""Rule, pod, cost before tax and standing charges, bill with both, saved against no market
+[nano-currency]; peak power of its panels [kW], capacity of its battery [Wh]."""
 PriceRow = tuple[str, Instant, float | None, float | None, int]
 """Rule, delivery, what was paid for energy drawn, price between neighbours [nano-currency per Wh];
 traded [Wh]."""
@@ -66,8 +66,7 @@ class Comparison:
     def _measured(self, rule: Rule, alone: Outcome, found: Outcome) -> Compared:
         before = cost_nano(alone.table).sum(axis=0).tolist()
         after = cost_nano(found.table).sum(axis=0).tolist()
-        pods = [home.pod for home in self._scenario.homes]
-        columns = zip(pods, before, after, found.bill_nano, strict=True)
+        columns = zip(self._scenario.homes, before, after, found.bill_nano, strict=True)
         starts = deliveries_of(self._scenario)
         traded = traded_by_delivery(found, len(starts))
         by_delivery = zip(starts, paid_by_delivery(found), traded, strict=True)
@@ -75,7 +74,10 @@ class Comparison:
             rule,
             figures(self._scenario, alone, found),
             "",
-            [(rule.name, pod, cost, bill, alone - cost) for pod, alone, cost, bill in columns],
+            [
+                (rule.name, home.pod, cost, bill, alone - cost, home.pv_kwp, _battery_wh(home))
+                for home, alone, cost, bill in columns
+            ],
             [
                 (rule.name, start, paid, price, energy)
                 for start, paid, (energy, price) in by_delivery
@@ -112,3 +114,7 @@ class Comparison:
                 for row in self.rows
             ],
         }
+
+
+def _battery_wh(home: Home) -> int:
+    return 0 if home.battery is None else round(home.battery.capacity_wh)

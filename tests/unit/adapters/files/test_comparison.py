@@ -29,7 +29,7 @@ def test_reference_names_every_column_and_every_field() -> None:
 
 def test_tables_are_the_same_in_both_forms_with_times_in_utc(tmp_path: Path) -> None:
     rows: dict[str, list[Row]] = {
-        "compare-homes": [("none", "h01", 5, 6, 0)],
+        "compare-homes": [("none", "h01", 5, 6, 0, 1.5, 0)],
         "compare-prices": [("none", 1_370_818_800_000_000, 70_000.0, None, 0)],
     }
     comparison.write(tmp_path, {"format": 1}, rows)
@@ -57,4 +57,4 @@ def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_table_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "compare-homes.parquet").mkdir()
     with pytest.raises(AdapterError, match="cannot be written"):
-        comparison.write(tmp_path, {}, {"compare-homes": [("none", "h01", 5, 6, 0)]})
+        comparison.write(tmp_path, {}, {"compare-homes": [("none", "h01", 5, 6, 0, 1.5, 0)]})
