@@ -15,6 +15,7 @@ from wattbay.core.facts import LimitTerm, NetworkLimit, Side
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import Block, OrderTerms
 from wattbay.ids import OrderId, PartyId, PodId
+from wattbay.kernel.replay import restore, snapshot
 from wattbay.periods import HOUR, Instant
 
 NEXT = Instant(MIDNIGHT + ISP_US)
@@ -314,3 +315,11 @@ def test_the_network_may_keep_a_plain_order_from_trading_at_a_good_price() -> No
     )
     market.do(c.SubmitLimit(operator=PartyId("dso"), limit=limit))
     market.do(a_result(*WHOLE))
+
+
+def test_a_snapshot_between_gate_and_result_goes_on_with_the_same_result() -> None:
+    market = a_day(a_block("h02", 100, 100))
+    market.until(GATE)
+    taken = restore(snapshot(market.exchange, len(market.entries), bytes(32))).exchange
+    assert taken.decide(a_result(*WHOLE), GATE) == market.do(a_result(*WHOLE))
+    assert taken.due() == (CLEARS_AT, c.ClearAuction(product=PRODUCT, delivery=MIDNIGHT))
