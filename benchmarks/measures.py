@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks import blocks, trading
+from benchmarks import blocks, ingest, trading
 from benchmarks import book as order_book
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
@@ -209,6 +209,28 @@ def continuous_trading() -> Iterator[Figure]:
     yield Figure(what, replayed, unit, 150_000, 1_000_000, is_more_better=True)
 
 
+# --- the wire of the devices -----------------------------------------------------------------
+
+INGEST_BOUNDS_US = {
+    "embedded, SQLite": (330, 230),
+    "Mosquitto, SQLite": (82, 55),
+    "Mosquitto, PostgreSQL": (82, 55),
+}
+"""Bound and aim, a reading: the bound is half as much again, for machines that are shared. [µs]"""
+
+
+def readings_in() -> Iterator[Figure]:
+    """Measure signed readings on their way in: broker, signature, store, acknowledgement."""
+    verified_us = ingest.verification_us()
+    yield Figure("verify and read a reading", verified_us, "CPU µs", 70, 45)
+    for what, cost_us in ingest.costs():
+        bound, aim = INGEST_BOUNDS_US[what]
+        yield Figure(f"reading in, {what}", cost_us, "CPU µs", bound, aim)
+        per_s, unit = ingest.MICRO / cost_us, "a CPU s"
+        least, wanted = ingest.MICRO / bound, ingest.MICRO / aim
+        yield Figure(f"readings in, {what}", per_s, unit, least, wanted, is_more_better=True)
+
+
 def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
     """Return what can be measured, by name, quickest first."""
     return {
@@ -217,6 +239,7 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "blocks": block_auction,
         "kernel": kernel,
         "trading": continuous_trading,
+        "ingest": readings_in,
         "week": week,
         "scale": scale,
         "year": year,

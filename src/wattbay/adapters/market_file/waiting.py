@@ -188,7 +188,8 @@ class Lobby:
         self._book = book
         self._outcomes: list[Outcome] = []
         self._waiting: dict[int, Awaiting] = {}
-        """By place in time."""
+        self._arrivals: dict[int, int] = {}
+        self._arrived = 0
         self._inside: dict[int, Awaiting] = {}
         """Grid-balanced orders that came into the book."""
         self._filled: dict[int, int] = {}
@@ -217,11 +218,15 @@ class Lobby:
 
     def waiting(self) -> list[int]:
         """Return the orders that wait for a number, by place in time."""
-        return [number for number, one in self._waiting.items() if one.condition is not None]
+        return [number for number in self._line() if self._waiting[number].condition is not None]
 
     def suspended(self) -> list[int]:
         """Return the orders that wait for the network, by place in time."""
-        return [number for number, one in self._waiting.items() if one.condition is None]
+        return [number for number in self._line() if self._waiting[number].condition is None]
+
+    def _line(self) -> list[int]:
+        """Return the orders that wait, by place in time."""
+        return sorted(self._waiting, key=lambda number: self._arrivals[number])
 
     def _come(self, one: Awaiting) -> None:
         """Let an order come, into the book if it need not wait."""
@@ -235,6 +240,8 @@ class Lobby:
             if one.condition is not None and self._is_met(one.condition):
                 one = one._replace(condition=None)
             self._filled[number] = 0
+            self._arrived += 1
+            self._arrivals[number] = self._arrived
             if self._may(one):
                 self._act(one)
             else:
@@ -255,7 +262,7 @@ class Lobby:
 
     def _go(self) -> None:
         """Let those act, by place in time, that have all they wait for now."""
-        for number in list(self._waiting):
+        for number in self._line():
             one = self._waiting[number]
             if one.condition is not None and self._is_met(one.condition):
                 one = self._waiting[number] = one._replace(condition=None)
@@ -314,7 +321,7 @@ class Lobby:
                 self._advance(step.at)
             elif isinstance(step, Close):
                 self._tell(self._book.enter([step]))
-                for number in list(self._waiting):
+                for number in self._line():
                     self._end(number, Ended.GATE_CLOSED)
             elif isinstance(step, New | Cancel | Amend) and step.order in self._waiting:
                 self._touch(step)
@@ -358,8 +365,8 @@ class Lobby:
         }
         for instant in sorted(ends):
             self._tell(self._book.enter([Time(instant)]))
-            for number, one in list(self._waiting.items()):
-                if one.new.terms.expires == instant:
+            for number in self._line():
+                if self._waiting[number].new.terms.expires == instant:
                     self._end(number, Ended.EXPIRED)
         self._tell(self._book.enter([Time(at)]))
 

@@ -21,6 +21,7 @@ exactly one form; every other one is refused.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from wattbay.errors import WireError
@@ -34,6 +35,8 @@ READING_BYTES_MAX = 512
 MEASURED_AT_MIN = Instant(2**28 * SECOND)
 """1978-07-04T21:24:16Z: SenML counts smaller numbers of seconds from now, not from 1970."""
 FLAGS_MAX = 255
+DEVICES_KEPT_MAX = 65_536
+"""Devices whose part of a message is kept ready."""
 SIGNATURE_BYTES = 64
 FIRST_BYTE = 0xD2
 """Tag 18, COSE_Sign1: by this a reading is told from one in JWS."""
@@ -110,6 +113,13 @@ def body(reading: Reading) -> bytes:
     return _BODY_HEAD + bytes((len(whole),)) + whole
 
 
+@lru_cache(maxsize=DEVICES_KEPT_MAX)
+def _external(topic: str, key_bytes: int) -> bytes:
+    """Return the Sig_structure up to the payload."""
+    external = topic.encode()
+    return _SIGNED + _PROTECTED[key_bytes] + _head(_BYTES, len(external)) + external
+
+
 def to_sign(topic: str, payload: bytes, key_bytes: int) -> bytes:
     """Return what the signature covers: the Sig_structure with the topic as external data.
 
@@ -120,10 +130,7 @@ def to_sign(topic: str, payload: bytes, key_bytes: int) -> bytes:
     key_bytes
         Length of the public key, which tells the algorithm.
     """
-    external = topic.encode()
-    return b"".join(
-        (_SIGNED, _PROTECTED[key_bytes], _head(_BYTES, len(external)), external, payload)
-    )
+    return _external(topic, key_bytes) + payload
 
 
 def message(device: MeterId, payload: bytes, signature: bytes, key_bytes: int) -> bytes:
@@ -180,8 +187,7 @@ def read(proof: bytes, body: bytes, community: CommunityId, device: MeterId) -> 
         msg = f"wrong form: byte 0: expected {_RECORDS} to {_RECORDS_MAX} records"
         raise WireError(msg)
     import_register, at = _number(body, _after(body, 1, _IMPORT, "1-0:1.8.0"))
-    name = _head(_TEXT, len(device) + 1) + device.encode() + b"/"
-    at = _after(body, at, _BASE_NAME + name + _BASE_TIME, "base name and base time")
+    at = _after(body, at, _base(device), "base name and base time")
     measured_at, at = _instant(body, at)
     export_register, at = _number(body, _after(body, at, _EXPORT, "1-0:2.8.0"))
     boot, at = _number(body, _after(body, at, _BOOT, "boot"))
@@ -243,10 +249,18 @@ def _time(at: Instant) -> bytes:
     return _head(_UNSIGNED, seconds)
 
 
+@lru_cache(maxsize=DEVICES_KEPT_MAX)
 def _envelope(device: MeterId, key_bytes: int) -> bytes:
     """Return how a reading of `device` begins, up to its payload."""
     head = _BEGIN + _PROTECTED[key_bytes] + b"\xa1\x04"
     return head + _head(_BYTES, len(device)) + device.encode()
+
+
+@lru_cache(maxsize=DEVICES_KEPT_MAX)
+def _base(device: MeterId) -> bytes:
+    """Return the base name of a device, and what begins the base time after it."""
+    name = _head(_TEXT, len(device) + 1) + device.encode() + b"/"
+    return _BASE_NAME + name + _BASE_TIME
 
 
 def _after(body: bytes, at: int, expected: bytes, what: str) -> int:

@@ -7,6 +7,7 @@ identifier bears no dot, space or slash; there are at most seven slashes, as som
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from wattbay.errors import WireError
@@ -17,6 +18,8 @@ MARKET = "market"
 """Stands where a device would: no device may be called so."""
 SLASHES_MAX = 7
 TOPIC_BYTES_MAX = 256
+TOPICS_KEPT_MAX = 65_536
+"""Topics that need not be taken apart again."""
 
 
 class Channel(StrEnum):
@@ -75,6 +78,7 @@ def channel_filter(community: CommunityId, channel: Channel) -> str:
     return f"{PREFIX}/{community}/+/{channel}"
 
 
+@lru_cache(maxsize=TOPICS_KEPT_MAX)
 def parse_device_topic(topic: str) -> DeviceTopic:
     """Return which device a topic belongs to, and its channel.
 

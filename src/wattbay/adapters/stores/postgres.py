@@ -80,6 +80,7 @@ class PostgresReadingStore:
         self._numbers: dict[tuple[CommunityId, MeterId], int] = {}
         self._runs: dict[tuple[int, int], Runs] = {}
         self._weeks: set[int] = set()
+        self._latest: dict[int, Instant] = {}
         self._last = Instant(0)
         self._forgotten_before = Instant(0)
         self._db: psycopg.Connection | None = None
@@ -111,6 +112,7 @@ class PostgresReadingStore:
     def _remember(self, db: psycopg.Connection) -> None:
         """Read what is kept in memory between batches."""
         self._runs.clear()
+        self._latest.clear()
         self._numbers = {
             (CommunityId(community), MeterId(device)): number
             for number, community, device in db.execute("SELECT * FROM devices")
@@ -164,7 +166,6 @@ class PostgresReadingStore:
         except AdapterError:
             self._drop()
             raise
-        self._last = max([self._last, *(reading.measured_at for reading in batch)])
         return outcomes
 
     def _add(self, db: psycopg.Connection, batch: Sequence[Reading]) -> list[Outcome]:
@@ -186,6 +187,8 @@ class PostgresReadingStore:
             if outcome is Outcome.STORED:
                 held[key] = reading.proof
                 new.append(row)
+                if reading.measured_at > self._latest.get(number, self._last):
+                    self._latest[number] = reading.measured_at
             elif outcome is Outcome.ALTERED:
                 _raise_alarm(db, number, row)
         self._insert(db, new)
@@ -258,7 +261,7 @@ class PostgresReadingStore:
         keys = [
             (reading.measured_at, number)
             for reading, number in zip(batch, numbers, strict=True)
-            if reading.measured_at <= self._last
+            if reading.measured_at <= self._latest.get(number, self._last)
         ]
         if not keys:
             return {}

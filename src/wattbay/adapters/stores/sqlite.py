@@ -96,6 +96,7 @@ class SqliteReadingStore:
         self._path = path
         self._numbers: dict[tuple[CommunityId, MeterId], int] = {}
         self._runs: dict[tuple[int, int], Runs] = {}
+        self._latest: dict[int, Instant] = {}
         self._db = sqlite3.connect(path, isolation_level=None, timeout=WRITER_WAITS_S)
         try:
             self._open()
@@ -127,6 +128,9 @@ class SqliteReadingStore:
             self._numbers[CommunityId(community), MeterId(device)] = number
         (before,) = db.execute("SELECT forgotten_before FROM state").fetchone()
         self._forgotten_before = Instant(before)
+        self._latest.clear()
+        (last,) = db.execute("SELECT ifnull(max(measured_at), 0) FROM readings").fetchone()
+        self._last = Instant(last)
 
     def add(self, batch: Sequence[Reading]) -> list[Outcome]:
         """Store readings with one durable write.
@@ -180,6 +184,8 @@ class SqliteReadingStore:
             if outcome is Outcome.STORED:
                 held[key] = reading.proof
                 new.append(row)
+                if reading.measured_at > self._latest.get(number, self._last):
+                    self._latest[number] = reading.measured_at
             elif outcome is Outcome.ALTERED:
                 self._raise_alarm(number, row)
         self._db.executemany(_INSERT, new)
@@ -207,15 +213,13 @@ class SqliteReadingStore:
     ) -> dict[tuple[Instant, int], bytes]:
         """Return the proofs that are stored under the keys of a batch.
 
-        A key can only be taken if it is no later than the last instant of all: most batches bring
-        later ones, and need no look.
+        A key can only be taken if it is no later than the device's last instant, or the last of
+        all when the file was opened: most readings are later, and need no look.
         """
-        (last,) = self._db.execute("SELECT max(measured_at) FROM readings").fetchone()
         held: dict[tuple[Instant, int], bytes] = {}
-        if last is None:
-            return held
+        latest, last = self._latest, self._last
         for reading, number in zip(batch, numbers, strict=True):
-            if reading.measured_at <= last:
+            if reading.measured_at <= latest.get(number, last):
                 key = (reading.measured_at, number)
                 row = self._db.execute(
                     "SELECT proof FROM readings WHERE measured_at = ? AND device = ?", key
