@@ -82,12 +82,13 @@ class Batch:
         self._end = 0
         at: Int = 0
         end: Int = len(steps)
+        is_roomy = not self._queues.is_full(end)
         while at < end:
             if self._end + ROOM > self._size:
                 self._make_room(end - at)
             code = steps[at]
             if code == NEW:
-                if steps[at + 7] == 0 and self._new(steps, at):
+                if steps[at + 7] == 0 and is_roomy and self._new(steps, at):
                     at += 8
                 else:
                     self._enter_long(steps, at)
@@ -126,7 +127,6 @@ class Batch:
             or limit < self._price_min
             or limit > self._price_max
             or standing.phase != IN_OPEN
-            or queues.is_full()
             or (number <= queues.highest and queues.where.get(number, 0) != 0)
         ):
             return False

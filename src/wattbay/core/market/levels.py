@@ -56,6 +56,7 @@ POOLS_MAX: Final = 4_096
 """Of one book."""
 ORDERS_MAX: Final = 2**22
 """Orders of one book that live."""
+LEVELS_ENOUGH: Final = 2**14
 NOBODY_THERE: Final = -(2**63) + 2**54
 """The best key of a pool in which nobody rests: it crosses with none."""
 
@@ -70,7 +71,7 @@ class Pool:
         self.keys: Column = column_of([])
         """Of the levels that hold orders, the best last."""
         self.levels: Index = new_index()
-        """By key."""
+        """By key, those in which nobody rests for now among them."""
         self.fees: Column = column_of([])
         """Network fee to each pool that it meets."""
         self.others: Column = column_of([])
@@ -98,6 +99,8 @@ class Queues:
         self.free_order: Int = 0
         self.free_level: Int = 0
         """Rows that are free again, each naming the next in its first field."""
+        self.levels_enough: Int = LEVELS_ENOUGH
+        """So long that it is worth while to look for levels that are empty."""
         self.arrivals: Int = 0
         self.buy = Pool(1)
         self.sell = Pool(-1)
@@ -165,8 +168,8 @@ class Queues:
     def rest(self, number: Int, party: Int, pool: Pool, key: Int, left: Int) -> Int:
         """Let an order live that says nothing besides, and rest; return its row."""
         level = pool.levels.get(key, 0)
-        if not level:
-            level = self._add_level(pool, key)
+        if not level or not self.levels[level + HEAD]:
+            level = self._open_level(level, pool, key)
         order = self.free_order
         if not order:
             order = self._more_orders()
@@ -218,9 +221,8 @@ class Queues:
     def remove(self, order: Int) -> None:
         """Let an order end."""
         orders = self.orders
-        pool = self.pool(orders[order + POOL])
         if orders[order + LEVEL]:
-            self._unlink(order, pool)
+            self.unlink(order)
         if orders[order + FLAGS]:
             self._forget_terms(order)
         del self.where[orders[order + NUMBER]]
@@ -234,11 +236,12 @@ class Queues:
         orders[order] = self.free_order
         self.free_order = order
         later = orders[order + LATER]
+        self.levels[level + HEAD] = later
         if later:
             orders[later + EARLIER] = 0
-            self.levels[level + HEAD] = later
         else:
-            self._remove_level(level, pool)
+            self.levels[level + TAIL] = 0
+            self._close_level(level, pool)
 
     def _forget_terms(self, order: Int) -> None:
         """Leave a row as one of an order that says nothing besides."""
@@ -268,8 +271,8 @@ class Queues:
         pool = self.pool(orders[order + POOL])
         key = orders[order + KEY]
         level = pool.levels.get(key, 0)
-        if not level:
-            level = self._add_level(pool, key)
+        if not level or not self.levels[level + HEAD]:
+            level = self._open_level(level, pool, key)
         levels = self.levels
         last = levels[level + TAIL]
         orders[order + LEVEL] = level
@@ -281,31 +284,47 @@ class Queues:
         else:
             levels[level + HEAD] = order
 
-    def _add_level(self, pool: Pool, key: Int) -> Int:
-        """Make an empty level."""
-        level = self.free_level
-        if level:
-            self.free_level = self.levels[level]
-        else:
-            level = len(self.levels)
-            self.levels = grown(self.levels, level + LEVEL_WIDTH)
-        levels = self.levels
-        levels[level + HEAD] = 0
-        levels[level + TAIL] = 0
-        levels[level + LEVEL_KEY] = key
-        pool.levels[key] = level
+    def _open_level(self, level: Int, pool: Pool, key: Int) -> Int:
+        """Let a level be in a pool in which nobody rests yet; make it if there is none."""
+        if not level:
+            level = self._add_level(pool, key)
         pool.keys = inserted(pool.keys, key)
         if key > pool.best:
             pool.best = key
             pool.best_level = level
         return level
 
+    def _add_level(self, pool: Pool, key: Int) -> Int:
+        """Make an empty level."""
+        if not self.free_level and len(self.levels) >= self.levels_enough:
+            self._forget_empty_levels()
+        level = self.free_level
+        if not level:
+            level = len(self.levels)
+            self.levels = grown(self.levels, level + LEVEL_WIDTH)
+        levels = self.levels
+        self.free_level = levels[level]
+        levels[level + HEAD] = 0
+        levels[level + TAIL] = 0
+        levels[level + LEVEL_KEY] = key
+        pool.levels[key] = level
+        return level
+
+    def _forget_empty_levels(self) -> None:
+        """Let the rows of levels in which nobody rests be free."""
+        levels = self.levels
+        for pool in [*self.buys, *self.sells]:
+            old, pool.levels = pool.levels, new_index()
+            for level in old.values():
+                if levels[level + HEAD]:
+                    pool.levels[levels[level + LEVEL_KEY]] = level
+                else:
+                    levels[level] = self.free_level
+                    self.free_level = level
+        self.levels_enough = 2 * len(levels)
+
     def unlink(self, order: Int) -> None:
         """Take an order out of its queue."""
-        self._unlink(order, self.pool(self.orders[order + POOL]))
-
-    def _unlink(self, order: Int, pool: Pool) -> None:
-        """Take an order of a pool out of its queue."""
         orders, levels = self.orders, self.levels
         level = orders[order + LEVEL]
         earlier = orders[order + EARLIER]
@@ -320,24 +339,16 @@ class Queues:
         else:
             levels[level + TAIL] = earlier
             if not earlier:
-                self._remove_level(level, pool)
+                self._close_level(level, self.pool(orders[order + POOL]))
 
-    def _remove_level(self, level: Int, pool: Pool) -> None:
-        """Take an empty level out of a pool."""
+    def _close_level(self, level: Int, pool: Pool) -> None:
+        """Take a level out of a pool in which nobody rests any more. Its row stays for the next."""
         key = self.levels[level + LEVEL_KEY]
-        del pool.levels[key]
         pool.keys = removed(pool.keys, key)
         if key == pool.best:
-            self._find_best(pool)
-        self.levels[level] = self.free_level
-        self.free_level = level
-
-    def _find_best(self, pool: Pool) -> None:
-        """Note which level is the best now."""
-        keys = pool.keys
-        count: Int = len(keys)
-        pool.best = keys[count - 1] if count else NOBODY_THERE
-        pool.best_level = pool.levels.get(pool.best, 0)
+            count: Int = len(pool.keys)
+            pool.best = pool.keys[count - 1] if count else NOBODY_THERE
+            pool.best_level = pool.levels.get(pool.best, 0)
 
     def reduce(self, order: Int, quantity: Int) -> None:
         """Take a quantity off what an order shows; a clip that is used up queues again."""
@@ -375,9 +386,9 @@ class Queues:
         ]
         return [order for _, _, order in sorted(found)]
 
-    def is_full(self) -> bool:
-        """Tell whether there is no room for one more order."""
-        return not self.free_order and len(self.orders) >= ORDERS_MAX * ORDER_WIDTH
+    def is_full(self, more: Int) -> bool:
+        """Tell whether there may be no room for so many more orders."""
+        return len(self.orders) + more * ORDER_WIDTH > ORDERS_MAX * ORDER_WIDTH
 
     def open_sum(self, side: Int) -> int:
         """Return what is open on a side."""
@@ -396,6 +407,7 @@ class Queues:
         other.highest = self.highest
         other.free_order = self.free_order
         other.free_level = self.free_level
+        other.levels_enough = self.levels_enough
         other.arrivals = self.arrivals
         other.partnered = self.partnered
         other.set_pools(

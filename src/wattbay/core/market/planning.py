@@ -197,7 +197,7 @@ class Plan:
         limit, quantity, flags = steps[at + 4], steps[at + 5], steps[at + 7]
         if quantity <= 0 or quantity > VALUE_MAX:
             return BAD_QUANTITY
-        if self.standing.queues.is_full() or self._is_too_much(steps[at + 3], quantity):
+        if self._is_full() or self._is_too_much(steps[at + 3], quantity):
             return BAD_QUANTITY
         if flags & HAS_TERMS:
             least, peak = steps[at + 10], steps[at + 11]
@@ -300,6 +300,11 @@ class Plan:
                 wish = self._wish(order)
                 wish.key, wish.left, wish.least = key, left, 0
                 self.rows[4] = self._act(wish)
+
+    def _is_full(self) -> bool:
+        """Tell whether there is no room for one more order."""
+        queues = self.standing.queues
+        return not queues.free_order and queues.is_full(1)
 
     def _is_too_much(self, pool: Int, more: Int) -> bool:
         """Tell whether so much more is beyond what can be open on a side."""
