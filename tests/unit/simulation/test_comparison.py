@@ -103,6 +103,14 @@ def test_settling_anew_without_sharing_is_the_life_alone_to_the_nano(
     assert again.tax_nano == alone.tax_nano
 
 
+def test_monthly_charges_and_responses_are_settled_anew_to_the_nano() -> None:
+    ground = Ground(load_scenario("london-tariffs"))
+    alone, again = ground.alone(), ground.books().settle(nobody)
+    assert any(alone.response_nano)
+    assert again.bill_nano == alone.outcome.bill_nano
+    assert again.standing_nano == alone.outcome.standing_nano
+
+
 def test_mid_market_is_the_same_lived_through_and_settled_afterwards(
     ground: Ground, found: dict[str, Found]
 ) -> None:

@@ -46,7 +46,7 @@ class Revenue(Struct, kw_only=True, frozen=True):
     market: int
     """What buyers pay for trades beyond what sellers get."""
     standing: int
-    """Standing and monthly charges, which suppliers get, too."""
+    """Standing and monthly charges, less what is paid for a response that was called."""
     tax: int
 
 

@@ -25,7 +25,7 @@ from wattbay.kernel.journal import MemoryJournal
 from wattbay.kernel.kernel import Answer, Kernel, Reader
 from wattbay.periods import Instant, tile
 from wattbay.simulation.comparison.outcome import Deal, Outcome, Surplus
-from wattbay.simulation.comparison.sums import Sums, billed
+from wattbay.simulation.comparison.sums import Billed, Sums, billed
 from wattbay.simulation.founding import founded_at
 from wattbay.simulation.scenario_facts import Scenario
 from wattbay.simulation.town import Door, Progress, Town, operator_desk
@@ -49,8 +49,8 @@ class Life(NamedTuple):
     outcome: Outcome
     registry: Registry
     """As it was at the end."""
-    books: dict[Instant, Book]
-    """All orders that were placed, by delivery."""
+    response_nano: list[int]
+    """By home: what its statements say of responses that were called."""
 
 
 def deliveries_of(scenario: Scenario) -> list[Instant]:
@@ -69,7 +69,7 @@ class Witness:
         self._places = {start: place for place, start in enumerate(starts)}
         self._homes = {pod: place for place, pod in enumerate(pods)}
         self._sums = Sums(pods, starts)
-        self._bills = [[0, 0, 0] for _ in pods]
+        self._bills = [[0] * len(Billed._fields) for _ in pods]
         self._traded: dict[int, list[e.Traded]] = {}
         self.books: dict[Instant, Book] = {}
         """All orders that were placed, by delivery."""
@@ -106,8 +106,13 @@ class Witness:
             for trade in trades
         ]
         surplus = self._surplus() if self.books else None
-        bill, standing, tax = (list(column) for column in zip(*self._bills, strict=True))
+        bill, standing, tax, _ = (list(column) for column in zip(*self._bills, strict=True))
         return Outcome(self._sums.table(), bill, standing, tax, deals, surplus)
+
+    @property
+    def response_nano(self) -> list[int]:
+        """What each home's statements say of responses that were called. [nano-currency]"""
+        return [Billed(*bill).response for bill in self._bills]
 
     def _surplus(self) -> Surplus:
         """Weigh trades, and the most that any rule could have made of the orders, by limits."""
@@ -186,7 +191,7 @@ class Living:
     def life(self) -> Life:
         """Return what is kept once all is over."""
         registry = self._kernel.exchange.state.registry
-        return Life(self._witness.outcome(), registry, self._witness.books)
+        return Life(self._witness.outcome(), registry, self._witness.response_nano)
 
 
 def with_product(scenario: Scenario, **changes: object) -> Scenario:

@@ -74,6 +74,7 @@ class Afterwards:
             for date, period in scenario.days
             for delivery in tile(period, scenario.isp_us)
         ]
+        self._response_nano = life.response_nano
         self._import_wh = life.outcome.table["import_wh"].tolist()
         self._export_wh = life.outcome.table["export_wh"].tolist()
 
@@ -173,7 +174,10 @@ class Afterwards:
         return settle(terms, seats, trades).receipts
 
     def _state(self, receipts: Sequence[Receipt]) -> tuple[list[int], list[int], list[int]]:
-        """Write statements; return bill, standing charges and tax by home. [nano-currency]"""
+        """Write statements; return bill, standing charges and tax by home. [nano-currency]
+
+        What a response is paid for goes by meters alone, so it is that of the life alone.
+        """
         registry, homes = self._registry, len(self.pods)
         statements = Statements()
         for place, (local, start) in enumerate(self._days):
@@ -185,12 +189,15 @@ class Afterwards:
         for date, period in self._scenario.days:
             local = date.isoformat()
             statements.days.setdefault(st.month_of(local), {})[local] = period.start
-        columns = {pod: [0, 0, 0] for pod in self.pods}
+        columns = {
+            pod: [paid, paid, 0] for pod, paid in zip(self.pods, self._response_nano, strict=True)
+        }
         for month in sorted(statements.days):
             for event in st.close_month(statements, registry, month):
                 if not isinstance(event, e.StatementIssued):
                     continue
-                for at, amount in enumerate(billed(event.statement)):
+                total, charges, tax, _ = billed(event.statement)
+                for at, amount in enumerate((total, charges, tax)):
                     columns[event.statement.pod][at] += amount
         bill, standing_nano, tax_nano = ([columns[pod][at] for pod in self.pods] for at in range(3))
         return bill, standing_nano, tax_nano

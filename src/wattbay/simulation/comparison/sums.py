@@ -105,8 +105,10 @@ class Billed(NamedTuple):
 
     total: int
     charges: int
-    """Standing charges, and what a tariff charges by the month."""
+    """Standing charges, what a tariff charges by the month, and what a response is paid for."""
     tax: int
+    response: int
+    """Of the charges, what was paid for a response that was called; it goes by meters alone."""
 
 
 def billed(statement: Statement) -> Billed:
@@ -114,4 +116,5 @@ def billed(statement: Statement) -> Billed:
     lines = {line.component: line.amount_nano for line in statement.lines}
     total = lines["closing"] - lines["opening"] - lines["payments"]
     metered = sum(lines[name] for name in (*COMPONENTS, "corrections"))
-    return Billed(total, total - metered - lines["tax"], lines["tax"])
+    tax = lines["tax"]
+    return Billed(total, total - metered - tax, tax, lines.get("response", 0))
