@@ -15,8 +15,7 @@ from wattbay.core import events as e
 from wattbay.core.facts import Mechanism, PodFacts, Product, Side
 from wattbay.core.ledger import Ledger, available
 from wattbay.core.market import orders
-from wattbay.core.market.orders import Entrant, Market, Order
-from wattbay.core.market.trading import released_nano
+from wattbay.core.market.orders import Entrant, Market, Order, released_nano
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_at, facts_then, refuse, tariff_at
 from wattbay.core.terms import OrderTerms, TimeInForce
