@@ -14,7 +14,7 @@ from wattbay.clearing.allocation import Terms, allocate
 from wattbay.clearing.community import Basis, Energies, Tariff, bill_sharing, mid_market
 from wattbay.clearing.retail.models import Component, TimeOfUse, Window
 from wattbay.clearing.retail.prices import Sources
-from wattbay.core.facts import Deviations, Mechanism
+from wattbay.core.facts import Deviations, Mechanism, SelfTrade
 from wattbay.errors import ConfigError
 from wattbay.ids import TariffId
 from wattbay.simulation.baseline import run_baseline
@@ -230,6 +230,22 @@ def test_network_fee_of_a_market_is_no_gain() -> None:
             assert {deal.buy_price - deal.sell_price for deal in came.deals} == {1_000}
             assert came.surplus.reached == came.surplus.most > 0
         assert 0 <= came.surplus.reached <= came.surplus.most
+
+
+def test_scenario_that_trades_continuously_is_compared_like_any_other() -> None:
+    scenario = load_scenario("street", days=1)
+    opening_us = scenario.product.opens_before_us
+    traded = with_product(
+        scenario,
+        mechanism=Mechanism.CONTINUOUS,
+        self_trade=SelfTrade.NEWEST,
+        opening_before_us=opening_us,
+    )
+    came = {name: BY_NAME[name].run(Ground(traded)) for name in ("none", "uniform", "muda")}
+    assert all(isinstance(one, Outcome) for one in came.values())
+    plain = BY_NAME["uniform"].run(Ground(scenario))
+    assert isinstance(plain, Outcome)
+    assert outcome(came, "uniform").bill_nano == plain.bill_nano
 
 
 def test_dynamic_price_is_a_series_or_carbon_or_cannot_be() -> None:

@@ -65,7 +65,7 @@ def by_community(scenario: Scenario, key: Key) -> Scenario:
     if not terms.levels:
         terms = terms._replace(levels={home.pod: int(home.pv_kwp > 0) for home in scenario.homes})
     return with_product(
-        replace(scenario, rule_terms=terms),
+        _not_continuous(replace(scenario, rule_terms=terms)),
         mechanism=Mechanism.COMMUNITY,
         rule=key.value,
         clearing_us=0,
@@ -81,13 +81,19 @@ def by_orders(
     rule: AuctionRule | None = None,
 ) -> Scenario:
     """Return a scenario whose homes order, and another market for their orders."""
+    is_continuous = mechanism is Mechanism.CONTINUOUS
     return with_product(
-        scenario,
+        scenario if is_continuous else _not_continuous(scenario),
         mechanism=mechanism,
         pricing=pricing,
         rule="" if rule is None else rule.value,
         clearing_us=0 if rule is None else CLEARING_US,
     )
+
+
+def _not_continuous(scenario: Scenario) -> Scenario:
+    """Return a scenario without what its product says of continuous trading alone."""
+    return with_product(scenario, self_trade=None, opening_before_us=None, network_fees=())
 
 
 class Rule(NamedTuple):
