@@ -195,6 +195,7 @@ class Tables:
                     self._filled(event)
             case e.AllocationAccepted() | e.TradingClosed():
                 self._pending(event.delivery).auctions.append(event)
+                self._orders.pop((event.product, event.delivery), None)  # There are none open.
             case e.PeriodSettled():
                 self._settled(event)
             case e.DeliveryFinal():
@@ -276,7 +277,9 @@ class Tables:
         mechanism = self._registry.products[trade.product].mechanism
         for number in (trade.buy_order, trade.sell_order):
             row = book[number] if number in book else self._blocks[number]
-            row.filled_wh += trade.quantity_wh
+            side = "buy" if number == trade.buy_order else "sell"
+            # A block with a store's profile trades on the other side, too.
+            row.filled_wh += trade.quantity_wh if row.side == side else 0
             if mechanism in _ONE_BY_ONE and row.filled_wh == row.quantity_wh:
                 self._order(trade.delivery, book.pop(number), "filled", "")
 
