@@ -55,7 +55,7 @@ from wattbay.core.market.standing import Standing
 from wattbay.core.market.waiting import Waiting
 
 ROOM: Final = 64
-"""So many numbers a step writes at most before it looks for room again."""
+"""So many numbers are written at most before room is looked for again, where steps trade."""
 
 
 class Batch:
@@ -74,6 +74,8 @@ class Batch:
         self._end: Int = 0
         """How much of it is written."""
         self._size: Int = 0
+        self._reserve: Int = ROOM
+        """What must be left of it before anything is written that steps do not bound."""
         self._ended: Int = 0
         """What left of the order at hand, as a party met itself."""
 
@@ -82,10 +84,12 @@ class Batch:
         self._end = 0
         at: Int = 0
         end: Int = len(steps)
+        # A step that trades nothing comes to no more than twice its own length.
+        self._reserve = 2 * end + ROOM
+        if self._reserve > self._size:
+            self._make_room(end)
         is_roomy = not self._queues.is_full(end)
         while at < end:
-            if self._end + ROOM > self._size:
-                self._make_room(end - at)
             code = steps[at]
             if code == NEW:
                 if steps[at + 7] == 0 and is_roomy and self._new(steps, at):
@@ -103,7 +107,7 @@ class Batch:
 
     def _make_room(self, more: Int) -> None:
         """Let more numbers be written."""
-        self._size = 2 * self._size + more + ROOM
+        self._size = 2 * self._size + more + self._reserve
         self._out = widened(self._out, self._size)
 
     # --- the plain way -----------------------------------------------------------------------
@@ -133,12 +137,8 @@ class Batch:
         sole = pool.sole
         if (sole is None or queues.partnered) and queues.crosses(pool, key):
             return False
-        if self._waiting.count:
-            standing.catch_up()
-        standing.taker = number
         left, party, place = quantity, steps[at + 2], self._end
         self._end = place + 8
-        self._ended = 0
         if sole is not None and key + sole.best >= pool.sole_fee:
             left = self._trade(number, party, key, quantity, pool)
         row = (ENTERED, number, party, pool_number, limit, quantity, left, 0)
@@ -147,7 +147,7 @@ class Batch:
             order = queues.rest(number, party, pool, key, left)
             if left != quantity:
                 queues.orders[order + TOTAL] = quantity - self._ended
-        if self._waiting.count:
+        if left != quantity and self._waiting.count:
             self._release_all()
         return True
 
@@ -159,9 +159,12 @@ class Batch:
         rule: Int = self._plan.self_trade if party else 0
         is_buy = other.number < 0
         orders, out, end = queues.orders, self._out, self._end
+        self._ended = 0
+        if self._waiting.count:
+            self._standing.catch_up()
         left = quantity
         while left and key + other.best >= fee:
-            if end + ROOM > self._size:
+            if end + self._reserve > self._size:
                 self._make_room(0)
                 out = self._out
             level = other.best_level
@@ -172,7 +175,7 @@ class Batch:
                 end = self._end
                 continue
             shown = orders[maker + SHOWN]
-            traded: Int = min(left, shown)
+            traded = left if left < shown else shown  # noqa: FURB136 - a call of min takes longer
             price: Int = -other.best if is_buy else other.best - fee
             put_5(out, end, (TRADE, orders[maker + NUMBER], number, price, traded))
             self._standing.last = price
@@ -256,7 +259,7 @@ class Batch:
     def _fold(self, rows: list[int]) -> None:
         """Let planned outcomes be so, and write them."""
         self._standing.fold(column_of(rows))
-        if self._end + len(rows) + ROOM > self._size:
+        if self._end + len(rows) + self._reserve > self._size:
             self._make_room(len(rows))
         out, end = self._out, self._end
         for number in rows:
