@@ -327,6 +327,7 @@ def _delivery_final(state: State, event: e.DeliveryFinal) -> None:
 
 def _order_amended(state: State, event: e.OrderAmended) -> None:
     folding.amended(state.market, state.ledger, event)
+    standby.amend(state.market.standby, event)
 
 
 def _order_cancelled(state: State, event: e.OrderCancelled) -> None:

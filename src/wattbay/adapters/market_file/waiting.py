@@ -21,6 +21,7 @@ from wattbay.core.market.steps import (
     Cancelled,
     Close,
     Entered,
+    Moved,
     New,
     Outcome,
     Refusal,
@@ -240,12 +241,16 @@ class Lobby:
             if one.condition is not None and self._is_met(one.condition):
                 one = one._replace(condition=None)
             self._filled[number] = 0
-            self._arrived += 1
-            self._arrivals[number] = self._arrived
+            self._arrive(number)
             if self._may(one):
                 self._act(one)
             else:
                 self._waiting[number] = one
+
+    def _arrive(self, number: int) -> None:
+        """Let an order come after all others."""
+        self._arrived += 1
+        self._arrivals[number] = self._arrived
 
     def _is_met(self, condition: Level) -> bool:
         value = self._numbers.get(condition.name)
@@ -300,6 +305,11 @@ class Lobby:
                 for number in (outcome.maker, outcome.taker):
                     if number in self._filled:
                         self._filled[number] += outcome.quantity
+            elif isinstance(outcome, Moved) and outcome.order in self._inside:
+                one = self._inside[outcome.order]
+                limit = one.new.limit if outcome.limit is None else outcome.limit
+                self._inside[outcome.order] = one._replace(new=one.new._replace(limit=limit))
+                self._arrive(outcome.order)
 
     def _suspend(self) -> None:
         """Take those out of the book that the network forbids now."""
@@ -355,6 +365,8 @@ class Lobby:
             self._outcomes.append(Refused("amend", step.order, first.reason))
         else:
             self._waiting[step.order] = one._replace(new=new)
+            if limit != one.new.limit or quantity > one.new.quantity:
+                self._arrive(step.order)
 
     def _advance(self, at: int) -> None:
         """Let time pass, in the book and for those that wait: each expires at its own instant."""

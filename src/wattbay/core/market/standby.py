@@ -51,6 +51,8 @@ class Standing(Struct):
     """None where its gate closes first."""
     condition: Condition | None
     grid: GridBalance | None
+    place: int = 0
+    """In time: at one instant the lower goes first."""
     topic: str = ""
     """What its condition waits for."""
     is_due: bool = False
@@ -68,11 +70,10 @@ class Standby(Struct, omit_defaults=True):
     """Who waits for what, and the numbers that may be waited for."""
 
     orders: dict[OrderId, Standing] = field(default_factory=dict)
-    times: list[tuple[Instant, int, OrderId]] = field(default_factory=list)
-    """When which order expires or begins, soonest first."""
+    times: list[tuple[Instant, int, int, OrderId]] = field(default_factory=list)
+    """When which order expires or begins, soonest first: instant, which of the two, place, it."""
     topics: dict[str, list[tuple[int, OrderId]]] = field(default_factory=dict)
-    """Orders by the number that they wait for, and whether it is to rise or fall; those first that
-    it reaches first."""
+    """Orders by the number that they wait for, up or down: those first that it reaches first."""
     balanced: dict[Instant, dict[OrderId, None]] = field(default_factory=dict)
     """Grid-balanced orders by delivery, by place in time."""
     prices: dict[ProductId, dict[Instant, int | None]] = field(default_factory=dict)
@@ -82,6 +83,8 @@ class Standby(Struct, omit_defaults=True):
     """States of charge as told last. [Wh]"""
     days: dict[str, Instant] = field(default_factory=dict)
     """When each local day begins, as far as it is listed."""
+    places: int = 0
+    """How many places in time were given."""
 
 
 # --- questions -------------------------------------------------------------------------------
@@ -91,7 +94,7 @@ def due(standby: Standby) -> tuple[Instant, Command] | None:
     """Return what an order is due to do next, and when."""
     if not standby.times:
         return None
-    at, what, order = standby.times[0]
+    at, what, _, order = standby.times[0]
     standing = standby.orders[order]
     product, delivery = standing.product, standing.delivery
     if what == EXPIRES:
@@ -205,8 +208,9 @@ def file(
         terms.condition,
         terms.grid,
     )
+    standing.place = _next_place(standby)
     if expires is not None:
-        insort(standby.times, (expires, EXPIRES, order))
+        insort(standby.times, (expires, EXPIRES, standing.place, order))
     if terms.grid is not None:
         standby.balanced.setdefault(event.delivery, {})[order] = None
     if not waits:
@@ -243,6 +247,21 @@ def resume(standby: Standby, order: OrderId) -> None:
     _schedule(standby, order, standing)
 
 
+def amend(standby: Standby, event: e.OrderAmended) -> None:
+    """Let an order that loses its place come after all others at its instant."""
+    order = event.order
+    standing = standby.orders.get(order)
+    if standing is None or event.keeps_place:
+        return
+    before, standing.place = standing.place, _next_place(standby)
+    if standing.expires is not None:
+        _strike(standby, (standing.expires, EXPIRES, before, order))
+        insort(standby.times, (standing.expires, EXPIRES, standing.place, order))
+    if standing.is_due:
+        _strike(standby, (standing.begins, BEGINS, before, order))
+        insort(standby.times, (standing.begins, BEGINS, standing.place, order))
+
+
 def forget(standby: Standby, order: OrderId) -> None:
     """Let go of an order that stands no more."""
     standing = standby.orders.pop(order, None)
@@ -250,7 +269,7 @@ def forget(standby: Standby, order: OrderId) -> None:
         return
     _stop_waiting(standby, order, standing)
     if standing.expires is not None:
-        _strike(standby, (standing.expires, EXPIRES, order))
+        _strike(standby, (standing.expires, EXPIRES, standing.place, order))
     if standing.grid is not None:
         _leave(standby.balanced, standing.delivery, order)
 
@@ -258,12 +277,12 @@ def forget(standby: Standby, order: OrderId) -> None:
 def _schedule(standby: Standby, order: OrderId, standing: Standing) -> None:
     """Note that an order has all it waited for but its instant."""
     standing.is_due = True
-    insort(standby.times, (standing.begins, BEGINS, order))
+    insort(standby.times, (standing.begins, BEGINS, standing.place, order))
 
 
 def _stop_waiting(standby: Standby, order: OrderId, standing: Standing) -> None:
     if standing.is_due:
-        _strike(standby, (standing.begins, BEGINS, order))
+        _strike(standby, (standing.begins, BEGINS, standing.place, order))
     if standing.topic and standing.condition is not None:
         line = standby.topics[standing.topic]
         del line[bisect_left(line, _place_of(standing.condition, order))]
@@ -273,7 +292,13 @@ def _stop_waiting(standby: Standby, order: OrderId, standing: Standing) -> None:
     standing.topic = ""
 
 
-def _strike(standby: Standby, time: tuple[Instant, int, OrderId]) -> None:
+def _next_place(standby: Standby) -> int:
+    """Give the next place in time."""
+    standby.places += 1
+    return standby.places
+
+
+def _strike(standby: Standby, time: tuple[Instant, int, int, OrderId]) -> None:
     """Take out what will not fall due any more."""
     del standby.times[bisect_left(standby.times, time)]
 

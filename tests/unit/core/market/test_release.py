@@ -154,7 +154,7 @@ def test_what_is_held_for_an_order_stands_while_it_waits() -> None:
     assert street.held("h01/p01") == 250 * 120_000
     street.do(c.CancelOrder(order=OrderId(1), pod=PodId("h01")))
     assert street.held("h01/p01") == 0
-    assert street.exchange.state.market.standby == street_standby(a_street())
+    assert (street_standby(street).orders, street_standby(street).times) == ({}, [])
 
 
 def street_standby(street: Play) -> Standby:
@@ -393,3 +393,31 @@ def test_condition_on_own_money_is_held_exactly_through_release_and_trade() -> N
     street.do(a_signal(3))
     street.clear(MIDNIGHT)
     assert street.held("h01/p01") == 0
+
+
+def test_waiting_order_that_loses_its_place_acts_after_the_others() -> None:
+    street = a_street()
+    for lasting in (None, Instant(GATE - 1)):
+        terms = once(on_signal(3))
+        if lasting is not None:
+            terms = structs.replace(terms, time_in_force=TimeInForce.GTD, expires=lasting)
+        street.do(that(terms))
+    street.do(that(structs.replace(from_on(EVE + HOUR), expires=None)))
+    for order, quantity in ((1, 300), (3, 300), (2, 300), (1, 200)):
+        street.do(
+            c.AmendOrder(
+                order=OrderId(order), pod=PodId("h01"), quantity_wh=quantity, limit=120_000
+            )
+        )
+    street.do(a_signal(3))
+    assert releases(street.until(street.at)) == [1, 2]
+    assert releases(street.until(EVE + HOUR)) == [3]
+    assert ends(street.until(GATE - 1)) == [(2, Ended.EXPIRED)]
+
+
+def test_orders_that_were_changed_last_begin_last() -> None:
+    street = a_street()
+    for _ in range(2):
+        street.do(that(from_on(EVE + HOUR)))
+    street.do(c.AmendOrder(order=OrderId(1), pod=PodId("h01"), quantity_wh=300, limit=120_000))
+    assert releases(street.until(EVE + HOUR)) == [2, 1]
