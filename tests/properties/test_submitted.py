@@ -252,11 +252,12 @@ def state_of(exchange: Exchange) -> bytes:
     return json.encode(structs.asdict(exchange.state.ledger))
 
 
-profiles = st.lists(st.integers(0, 3).map(lambda n: 30 * n), min_size=1, max_size=3)
+profiles = st.lists(st.integers(-2, 3).map(lambda n: 30 * n), min_size=1, max_size=3)
+"""Of stores, too: what is below zero goes the other way."""
 bundles = st.lists(
     st.tuples(
         st.sampled_from(Side),
-        profiles.filter(any),
+        profiles.filter(lambda profile: max(profile) > 0),
         ticks,
         st.sampled_from([1, 300_000, 1_000_000]),
         st.sampled_from([None, "either"]),
@@ -289,7 +290,8 @@ def test_what_the_operators_agent_clears_with_blocks_is_accepted(
             group=group,
             parent=before if is_child else None,
         )
-        order = an_order("h01", side=side, quantity_wh=sum(profile), limit=price)
+        quantity = sum(max(0, energy) for energy in profile)
+        order = an_order("h01", side=side, quantity_wh=quantity, limit=price)
         (answer,) = market.do(structs.replace(order, terms=OrderTerms(block=block)))
         before = answer.order if isinstance(answer, OrderPlaced) else None
     if bound_wh is not None:

@@ -51,15 +51,18 @@ class Day:
         for trade in trades:
             for name in (trade.buy_order, trade.sell_order):
                 filled[trade.delivery, name] += trade.quantity_wh
-        known = [*(one for _, one in self._curves), *self._blocks]
-        for delivery in self.deliveries:
+        for place, delivery in enumerate(self.deliveries):
+            known = [one for _, one in self._curves]
+            known += [
+                one._replace(side=_side(one, self._profile(one)[place])) for one in self._blocks
+            ]
             standing = sorted(
                 (one for one in known if filled[delivery, one.order]), key=lambda one: one.order
             )
             fills = [filled[delivery, one.order] for one in standing]
             worse = worsening(delivery, standing, fills)
             if worse:
-                return [standing[place].order for place in worse]
+                return [standing[found].order for found in worse]
         return []
 
     def _drop_orphans(self) -> None:
@@ -127,8 +130,8 @@ class Day:
             whole = steps_of(profile)
             for place, energy in enumerate(profile):
                 if steps and energy:
-                    line = (bought if one.side is Side.BUY else sold)[place]
-                    line.append((one.order, energy // whole * steps))
+                    line = (bought if _side(one, energy) is Side.BUY else sold)[place]
+                    line.append((one.order, abs(energy) // whole * steps))
         for place, delivery in enumerate(self.deliveries):
             for buy, sell, energy in _pairs(bought[place], sold[place]):
                 yield SubmittedTrade(
@@ -144,6 +147,13 @@ class Day:
 def _parent(one: StandingOrder) -> OrderId | None:
     """Return the block that one needs; None where it needs none."""
     return None if one.terms is None or one.terms.block is None else one.terms.block.parent
+
+
+def _side(one: StandingOrder, energy: int) -> Side:
+    """Return the side of a block where its profile has an energy: below zero the other one."""
+    if energy >= 0:
+        return one.side
+    return Side.SELL if one.side is Side.BUY else Side.BUY
 
 
 def _sign(one: StandingOrder) -> int:

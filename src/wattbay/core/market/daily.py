@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import structs
+
 from wattbay.core import events as e
 from wattbay.core.facts import Product, Side
+from wattbay.core.ledger import Ledger, available
 from wattbay.core.market import blocks, orders
 from wattbay.core.market.orders import Change, Entrant, Market, Order
 from wattbay.core.products import BLOCK
@@ -31,7 +34,10 @@ class Part(NamedTuple):
     """An order, and what of it may trade in one delivery."""
 
     order: Order
+    """As it trades there: where a block's profile is below zero, on the other side."""
     quantity_wh: int
+    is_own: bool = True
+    """Whether it trades on its own side, for which its limit counts."""
 
 
 Parts = Mapping[OrderId, Part]
@@ -84,28 +90,54 @@ def parts_of(
     for delivery, order, block in standing:
         for place, energy in enumerate(block.profile):
             if energy:
-                found[Instant(delivery + place * isp_us)][order.order] = Part(order, energy)
+                there = found[Instant(delivery + place * isp_us)]
+                way = order if energy > 0 else structs.replace(order, side=_other(order.side))
+                there[order.order] = Part(way, abs(energy), energy > 0)
     return found
+
+
+def _other(side: Side) -> Side:
+    """Return the side against one."""
+    return Side.SELL if side is Side.BUY else Side.BUY
 
 
 # --- blocks come and change ------------------------------------------------------------------
 
 
-def stand(registry: Registry, market: Market, entrant: Entrant) -> list[e.Event]:
+def stand(registry: Registry, market: Market, ledger: Ledger, entrant: Entrant) -> list[e.Event]:
     """Let an order stand, once its block, if it is one, is found to be one of its auction."""
     block = block_of(entrant.command.terms)
-    if block is not None:
-        fault = _form(entrant, block) or _place(registry, market, entrant, block)
-        if fault is not None:
-            return refuse(Reason.BAD_CONDITION, fault)
-    return orders.stand(market, entrant)
+    if block is None:
+        return orders.stand(market, entrant)
+    fault = _form(entrant, block) or _place(registry, market, entrant, block)
+    if fault is not None:
+        return refuse(Reason.BAD_CONDITION, fault)
+    at_risk = entrant.hold_nano + _more_at_risk(entrant, block)
+    left = available(registry, ledger, entrant.facts.party)
+    if at_risk > max(left, entrant.hold_nano):
+        return refuse(Reason.NO_COLLATERAL, f"needs {at_risk}, available {left} nano")
+    return orders.stand(market, structs.replace(entrant, hold_nano=at_risk))
+
+
+def _more_at_risk(entrant: Entrant, block: Block) -> int:
+    """Return what a block can cost beyond its own side. [nano-currency]
+
+    Over all its deliveries it pays no more, and gets no less, than its limit says for its own side.
+    What a buyer sells besides, it may have to buy back.
+    """
+    if entrant.command.side is Side.SELL:
+        return 0
+    sold_wh = sum(max(0, -energy) for energy in block.profile)
+    return sold_wh * max(0, orders.short_price(entrant.product, entrant.tariff))
 
 
 def amend(change: Change) -> list[e.Event]:
-    """Change an order; of a block, its limit alone."""
-    if block_of(change.order.terms) is not None:
+    """Change an order; of a block, its limit alone, and nothing where it trades both ways."""
+    block = block_of(change.order.terms)
+    if block is not None:
         command = change.command
-        if command.quantity_wh != change.order.quantity_wh or command.limit is None:
+        keeps = command.quantity_wh == change.order.quantity_wh and command.limit is not None
+        if not keeps or min(block.profile) < 0:
             return refuse(Reason.BAD_CONDITION, "a block keeps its profile; place another one")
     return orders.amend(change)
 
@@ -115,8 +147,10 @@ def _form(entrant: Entrant, block: Block) -> str | None:
     product, command = entrant.product, entrant.command
     if product.rule != BLOCK:
         return "this product has no blocks"
-    if min(block.profile, default=-1) < 0 or sum(block.profile) != command.quantity_wh:
-        return "a profile has nothing below zero, and quantity_wh is its sum"
+    if sum(max(0, energy) for energy in block.profile) != command.quantity_wh:
+        return "quantity_wh is the sum of what a profile has above zero"
+    if max(map(abs, block.profile)) > product.quantity_max_wh:
+        return f"{product.quantity_max_wh} Wh is the most in a delivery"
     if any(energy % product.energy_tick for energy in block.profile):
         return f"quantities are multiples of {product.energy_tick} Wh"
     if not 1 <= block.min_ratio_ppm <= PPM:
@@ -173,10 +207,12 @@ def fault_of(
     curve_names: list[OrderId] = []
     standing: dict[OrderId, tuple[int, Order, Block]] = {}
     for period, delivery in enumerate(deliveries):
-        for name, (order, quantity) in parts[delivery].items():
+        for name, (order, quantity, is_own) in parts[delivery].items():
             block = block_of(order.terms)
             if block is not None:
-                standing.setdefault(name, (period - _lead(block), order, block))
+                side = order.side if is_own else _other(order.side)
+                own = structs.replace(order, side=side)
+                standing.setdefault(name, (period - _lead(block), own, block))
                 continue
             fill = result.filled.get((delivery, name), 0)
             most = fill if (delivery, name) in result.limited else quantity
@@ -229,8 +265,8 @@ def _steps(
             continue
         traded = filled.get((delivery, name), 0)
         if got is None:
-            got = traded * whole // energy  # divides: checked in the next line
-        if traded * whole != got * energy:
+            got = traded * whole // abs(energy)  # divides: checked in the next line
+        if traded * whole != got * abs(energy):
             return None
     return got
 
@@ -271,6 +307,11 @@ def _told(breach: blocks.Breach, curves: Sequence[OrderId], named: Sequence[Orde
 def _sign(order: Order) -> int:
     """Return the sign of an order's flow into the market."""
     return blocks.BUY if order.side is Side.BUY else blocks.SELL
+
+
+def worth(product: Product, part: Part) -> int:
+    """Return what a Wh counts in welfare: nothing where a block trades against its own side."""
+    return worst_price(product, part.order) if part.is_own else 0
 
 
 def worst_price(product: Product, order: Order) -> int:

@@ -56,7 +56,7 @@ def place(
         case Mechanism.CALL_AUCTION:
             return orders.stand(market, found)
         case Mechanism.SUBMITTED:
-            return daily.stand(registry, market, found)
+            return daily.stand(registry, market, ledger, found)
         case Mechanism.CONTINUOUS:
             return trading.place(registry, market, found)
         case _:

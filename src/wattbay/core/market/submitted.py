@@ -18,7 +18,7 @@ from wattbay.core.commands import SubmittedTrade
 from wattbay.core.facts import Mechanism, Product, Role, Side
 from wattbay.core.market import daily, network
 from wattbay.core.market.auction import Orders, Rules, clear
-from wattbay.core.market.daily import Part, Parts, worst_price
+from wattbay.core.market.daily import Part, Parts, worst_price, worth
 from wattbay.core.market.orders import Market, short_price
 from wattbay.core.products import BLOCK
 from wattbay.core.reasons import Reason
@@ -188,8 +188,8 @@ def _price_fault(
     welfare = 0
     for trade in command.trades:
         both = parts[trade.delivery]
-        most = worst_price(product, both[trade.buy_order].order)
-        welfare += trade.quantity_wh * (most - worst_price(product, both[trade.sell_order].order))
+        most = worth(product, both[trade.buy_order])
+        welfare += trade.quantity_wh * (most - worth(product, both[trade.sell_order]))
     limited = {
         (delivery, order.order)
         for delivery in deliveries
@@ -208,13 +208,17 @@ def _surplus(product: Product, parts: Parts, trades: Iterable[SubmittedTrade]) -
     """
     total = 0
     for trade in trades:
-        most = parts[trade.buy_order].order.limit
-        least = parts[trade.sell_order].order.limit
+        most, least = _limit(parts[trade.buy_order]), _limit(parts[trade.sell_order])
         gained = trade.buy_price - trade.sell_price - product.network_fee
         gained += 0 if most is None else most - trade.buy_price
         gained += 0 if least is None else trade.sell_price - least
         total += gained * trade.quantity_wh
     return total
+
+
+def _limit(part: Part) -> int | None:
+    """Return the limit for which a part gains; 0 where a block trades against its own side."""
+    return part.order.limit if part.is_own else 0
 
 
 def _surplus_maximum(product: Product, parts: Iterable[Part]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from tests.builders import ISP_US, MIDNIGHT, an_order, list_deliveries
+from tests.builders import ISP_US, MIDNIGHT, a_party, an_order, list_deliveries
 from tests.play import Play, of, reason
 from tests.submitting import CLEARS_AT, GATE, PRODUCT, a_market, a_submitted_product
 from wattbay.core import commands as c
@@ -30,7 +30,8 @@ def a_block(
     **more: object,
 ) -> c.PlaceOrder:
     block = Block(profile=profile, **more)  # type: ignore[arg-type]
-    order = an_order(pod, side=side, quantity_wh=sum(profile), limit=limit, delivery=delivery)
+    quantity = sum(max(0, energy) for energy in profile)
+    order = an_order(pod, side=side, quantity_wh=quantity, limit=limit, delivery=delivery)
     return structs.replace(order, terms=OrderTerms(block=block))
 
 
@@ -228,8 +229,9 @@ def test_a_block_whose_parent_is_gone_is_not_accepted() -> None:
     ("block", "what"),
     [
         (a_block("h02", 100, limit=None), "an order of kind limit"),
-        (a_block("h02", 200, -100), "a profile has nothing below zero"),
-        (structs.replace(a_block("h02", 100), quantity_wh=101), "a profile has nothing below"),
+        (structs.replace(a_block("h02", 100), quantity_wh=101), "quantity_wh is the sum"),
+        (structs.replace(a_block("h02", -100), quantity_wh=100), "quantity_wh is the sum"),
+        (a_block("h02", 100, -100_001), "100000 Wh is the most in a delivery"),
         (a_block("h02", 100, min_ratio_ppm=0), "min_ratio_ppm"),
         (a_block("h02", 100, min_ratio_ppm=1_000_001), "min_ratio_ppm"),
         (a_block("h02", 100, group="not an id"), "a group"),
@@ -323,3 +325,47 @@ def test_a_snapshot_between_gate_and_result_goes_on_with_the_same_result() -> No
     taken = restore(snapshot(market.exchange, len(market.entries), bytes(32))).exchange
     assert taken.decide(a_result(*WHOLE), GATE) == market.do(a_result(*WHOLE))
     assert taken.due() == (CLEARS_AT, c.ClearAuction(product=PRODUCT, delivery=MIDNIGHT))
+
+
+def a_store(*, side: Side, profile: tuple[int, int], limit: int) -> Play:
+    """Return a day on which 3 sells 100 Wh in the first delivery, and 4 trades both ways."""
+    return a_day(
+        an_order("h03", side=Side.SELL, quantity_wh=100, limit=20_000),
+        a_block("h02", *profile, side=side, limit=limit),
+        deliveries=2,
+    )
+
+
+STORED = (a_trade(MIDNIGHT, 4, 3, 100, 30_000), a_trade(NEXT, 2, 4, 90, 80_000))
+
+
+def test_a_store_buys_in_one_delivery_what_it_sells_in_another() -> None:
+    market = a_store(side=Side.SELL, profile=(-100, 90), limit=20_000)
+    market.do(c.CancelOrder(order=OrderId(1), pod=an_order("h01").pod))
+    assert market.held("h02/p02") == 90 * 120_000
+    market.until(GATE)
+    result = a_result(*STORED, prices=(30_000, 80_000))
+    cleared = of(AuctionCleared, market.do(result))
+    # Its limit counts for the 90 Wh that it gives: 90 x 60,000 less 100 x 30,000 is its gain.
+    assert sum(one.surplus_nano for one in cleared) == 100 * 10_000 + 90 * 60_000 - 100 * 30_000
+    assert market.balance("h02/p02") == 90 * 80_000 - 100 * 30_000
+    assert market.held("h02/p02") == 90 * 140_000
+
+
+def test_a_store_that_would_lose_is_refused() -> None:
+    market = a_store(side=Side.SELL, profile=(-100, 90), limit=50_000)
+    market.do(c.CancelOrder(order=OrderId(1), pod=an_order("h01").pod))
+    market.until(GATE)
+    assert fault(market, a_result(*STORED, prices=(30_000, 80_000))) == "order 4: loss"
+
+
+def test_what_a_buyer_sells_besides_is_held_at_once_and_its_block_is_not_amended() -> None:
+    market = a_store(side=Side.BUY, profile=(100, -90), limit=50_000)
+    assert market.held("h02/p02") == 100 * 50_000 + 90 * 140_000
+    amended = c.AmendOrder(order=OrderId(4), pod=an_order("h02").pod, quantity_wh=100, limit=60_000)
+    assert reason(market.submit(amended)) is Reason.BAD_CONDITION
+    poor = a_party("p03", credit_limit_nano=100 * 50_000 + 90 * 140_000 - 1)
+    market.do(c.RegisterParty(party=poor))
+    market.do(c.CancelOrder(order=OrderId(3), pod=an_order("h03").pod))
+    block = a_block("h03", 100, -90, side=Side.BUY, limit=50_000)
+    assert reason(market.submit(block)) is Reason.NO_COLLATERAL
