@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from wattbay.cli.device import app as device
 from wattbay.cli.show import app as show
 from wattbay.cli.study import app as study
 
@@ -283,6 +284,7 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(tell(Path.cwd(), as_json=as_json))
 
 
+app.add_typer(device, name="device")
 app.add_typer(show, name="show")
 app.add_typer(study, name="study")
 

@@ -14,7 +14,6 @@ import threading
 import time  # noqa: TID251 - how long an answer takes; nothing is stamped with it
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import msgspec
 import paho.mqtt.client as paho
@@ -51,18 +50,6 @@ TURN_S = 0.05
 KEEPALIVE_S = 60
 
 _acknowledgement = msgspec.json.Decoder(Acknowledgement)
-
-
-class DeviceKind(StrEnum):
-    """What a device is."""
-
-    METER = "meter"
-    PV_INVERTER = "pv-inverter"
-    WIND_TURBINE = "wind-turbine"
-    BATTERY = "battery"
-    HOME_DISPLAY = "home-display"
-    GRID_SENSOR = "grid-sensor"
-    POWER_UNIT = "power-unit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +115,8 @@ class Device:
         self._oldest_since_s = 0.0
         self._client = self._new_client()
         self.is_connected = False
+        self.is_subscribed = False
+        """Whether the broker lets it listen to its acknowledgements and commands."""
         self.acknowledged = 0
         """Readings so far that the service has told to be stored."""
         self.refused: dict[str, int] = {}
@@ -164,6 +153,12 @@ class Device:
         with self._lock:
             return len(self._outbox)
 
+    @property
+    def is_all_sent(self) -> bool:
+        """Tell whether nothing waits that was not sent yet on this connection."""
+        with self._lock:
+            return self.is_connected and not self._outbox.after(*self._sent, 1)
+
     def start(self) -> None:
         """Begin to connect and send, in a thread of its own."""
         self._thread = threading.Thread(target=self._run, name=f"device {self.device}", daemon=True)
@@ -191,6 +186,7 @@ class Device:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         return client
 
     def _run(self) -> None:
@@ -266,6 +262,11 @@ class Device:
             [(self._topics[one], 1) for one in (Channel.ACKNOWLEDGED, Channel.COMMANDS)]
         )
         client.publish(self._topics[Channel.STATUS], b"online", qos=1, retain=True)
+
+    def _on_subscribe(
+        self, _client: object, _userdata: object, _mid: int, reasons: list[ReasonCode], *_: object
+    ) -> None:
+        self.is_subscribed = not any(reason.is_failure for reason in reasons)
 
     def _on_disconnect(
         self, _client: object, _userdata: object, _flags: object, reason: ReasonCode, *_: object
