@@ -421,3 +421,12 @@ def test_orders_that_were_changed_last_begin_last() -> None:
         street.do(that(from_on(EVE + HOUR)))
     street.do(c.AmendOrder(order=OrderId(1), pod=PodId("h01"), quantity_wh=300, limit=120_000))
     assert releases(street.until(EVE + HOUR)) == [2, 1]
+
+
+def test_order_that_is_withdrawn_leaves_the_others_waiting() -> None:
+    street = a_street()
+    for _ in range(3):
+        street.do(that(once(on_signal(3))))
+    street.do(c.CancelOrder(order=OrderId(2), pod=PodId("h01")))
+    street.do(a_signal(3))
+    assert releases(street.until(street.at)) == [1, 3]
