@@ -8,6 +8,7 @@ from msgspec import structs
 from tests.builders import (
     EVE,
     MIDNIGHT,
+    a_kernel,
     a_party,
     a_product,
     a_tariff,
@@ -29,7 +30,7 @@ from wattbay.core.facts import Mechanism, Product, Role, Side
 from wattbay.core.market.offers import TAKING
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import Condition, ConditionKind, Ended, OrderTerms, TimeInForce
-from wattbay.ids import OrderId, PartyId, PodId, ProductId, SignalId
+from wattbay.ids import OrderId, PartyId, PodId, ProductId, RequestId, SignalId
 from wattbay.periods import HOUR, Instant
 
 DSO = PartyId("dso")
@@ -301,3 +302,12 @@ def test_delivery_is_settled_with_what_was_taken() -> None:
     ledger = street.exchange.state.ledger
     assert sum(ledger.money.values()) == 0
     assert MIDNIGHT not in ledger.energy
+
+
+def test_taking_that_is_sent_twice_takes_once() -> None:
+    kernel = a_kernel(*a_town(2, product=a_board()))
+    kernel.submit(an_offer())
+    command = structs.replace(taking(100), request=RequestId("r1"))
+    first = kernel.submit(command)
+    assert kernel.submit(command) == first
+    assert kernel.exchange.state.market.next_trade == 2
