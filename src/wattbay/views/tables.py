@@ -275,9 +275,8 @@ class Tables:
         """Let two orders be filled; where each is traded by itself, it ends when it is full."""
         book = self._orders.get((trade.product, trade.delivery), {})
         mechanism = self._registry.products[trade.product].mechanism
-        for number in (trade.buy_order, trade.sell_order):
+        for number, side in ((trade.buy_order, "buy"), (trade.sell_order, "sell")):
             row = book[number] if number in book else self._blocks[number]
-            side = "buy" if number == trade.buy_order else "sell"
             # A block with a store's profile trades on the other side, too.
             row.filled_wh += trade.quantity_wh if row.side == side else 0
             if mechanism in _ONE_BY_ONE and row.filled_wh == row.quantity_wh:
