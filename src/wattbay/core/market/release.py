@@ -24,7 +24,7 @@ from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, facts_at, facts_then, has_role, refuse
 from wattbay.core.terms import Condition, ConditionKind, Ended, Kind, OrderTerms, TimeInForce
 from wattbay.ids import OrderId, PodId, ProductId, SignalId, is_id
-from wattbay.periods import Instant
+from wattbay.periods import Instant, to_text
 
 CHARGE = SignalId("charge")
 """The name under which a pod's own party tells its state of charge."""
@@ -127,9 +127,9 @@ def _fault(
     """Refuse an order that is over, can never act, or waits for what cannot be."""
     closes = gate_closes(product, command.delivery)
     if terms.expires is not None and terms.expires <= at:
-        return refuse(Reason.ALREADY_EXPIRED, f"it expired at {terms.expires}; it is {at}")
+        return refuse(Reason.ALREADY_EXPIRED, f"it is over: {to_text(terms.expires)}")
     if terms.valid_from is not None and terms.valid_from >= closes:
-        return _bad(f"it would begin when its gate is closed; the gate closes at {closes}")
+        return _bad(f"it would begin too late: its gate closes at {to_text(closes)}")
     if terms.grid is not None and product.mechanism not in _BALANCED:
         return _bad("network limits bind auctions and continuous trading alone")
     if terms.kind in _STOPS and (terms.valid_from, terms.condition, terms.grid) != (None,) * 3:
@@ -159,7 +159,7 @@ def _bad_condition(
         wanted = " and ".join(sorted(needed)) or "nothing"
         return _bad(f"a condition on a {condition.kind.value} names {wanted}, and no more")
     if condition.signal is not None and not is_id(condition.signal):
-        return _bad("a signal is named by an id")
+        return _bad("a signal is named by an id: 1 to 64 letters, digits, _ or -")
     delivery = condition.delivery
     if delivery is None:
         return None
@@ -169,7 +169,7 @@ def _bad_condition(
     if condition.product is not None:
         return _bad_price(registry, market, condition.product, delivery, closes, at)
     if delivery + registry.isp_us >= closes:
-        return _bad(f"that delivery does not end before the gate closes, at {closes}")
+        return _bad(f"that delivery does not end before the gate closes, at {to_text(closes)}")
     if facts_at(registry, command.pod, delivery) is None:
         return _bad("the pod was not connected then")
     if (
@@ -191,12 +191,12 @@ def _bad_price(
     """Refuse a clearing price that will not be known in time, or never."""
     other = registry.products.get(product)
     if other is None:
-        return _bad(f"product {product} is not known")
+        return _bad(f"product {product} is not known; name one that is")
     if other.mechanism is Mechanism.COMMUNITY:
         return _bad(f"product {product} has no auction")
     comes = clears_latest(other, delivery)
     if comes >= closes:
-        return _bad(f"that price does not come before the gate closes, at {closes}")
+        return _bad(f"that price does not come before the gate closes, at {to_text(closes)}")
     prices = market.standby.prices.get(product, {})
     if delivery in prices:
         return _bad("that auction came to no price") if prices[delivery] is None else None

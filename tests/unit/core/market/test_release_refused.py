@@ -291,3 +291,13 @@ def test_pod_that_was_not_there_then_has_no_surplus() -> None:
     late = that(once(on_surplus(1)), "h09", delivery=MIDNIGHT + 4 * HOUR)
     (refused,) = of(Rejected, street.submit(late))
     assert refused.detail == "the pod was not connected then"
+
+
+def test_refusal_says_what_would_be_right() -> None:
+    street = a_street()
+    (late,) = of(Rejected, street.submit(that(from_on(GATE))))
+    assert late.detail == "it would begin too late: its gate closes at 2013-06-09T23:00Z"
+    (priced,) = of(Rejected, street.submit(that(once(on_price(1, MIDNIGHT)))))
+    assert priced.detail.endswith("before the gate closes, at 2013-06-09T23:00Z")
+    far = OrderTerms(time_in_force=TimeInForce.GTD, expires=Instant(-(2**53) + 1))
+    assert reason(street.submit(that(far))) is Reason.ALREADY_EXPIRED
