@@ -1,14 +1,26 @@
 """Laws of signed readings: what is written is read, and nothing else is."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.bindings import crypto_sign_seed_keypair
 
-from wattbay.adapters.mqtt.readings import MEASURED_AT_MIN, check, decode, encode, topic
+from wattbay.adapters.mqtt.keys import Ed25519Signer, P256Signer, Signer
+from wattbay.adapters.mqtt.readings import (
+    MEASURED_AT_MIN,
+    Form,
+    check,
+    decode,
+    encode,
+    read,
+    sign,
+    topic,
+)
 from wattbay.core.commands import SubmitReading
 from wattbay.errors import WireError
 from wattbay.ids import CommunityId, MeterId
+from wattbay.kernel.evidence import Reading
 from wattbay.periods import SECOND, Instant
 from wattbay.units import SAFE_INTEGER_MAX
 
@@ -92,3 +104,43 @@ def test_noise_is_refused_in_words(payload: bytes, received_topic: str) -> None:
         decode(payload, received_topic, lambda _: PUBLIC)
     with pytest.raises(WireError):
         decode(payload, "em/v1/london/m07/data", lambda _: PUBLIC)
+
+
+signers: st.SearchStrategy[Signer] = st.sampled_from(
+    (Ed25519Signer(bytes(32)), P256Signer(ec.derive_private_key(7, ec.SECP256R1())))
+)
+signed_numbers = st.integers(-SAFE_INTEGER_MAX, SAFE_INTEGER_MAX) | st.integers(-30, 300)
+whole_readings = st.builds(
+    Reading,
+    community=names.map(CommunityId),
+    device=names.filter(lambda name: name != "market").map(MeterId),
+    boot=numbers,
+    seq=numbers,
+    measured_at=moments,
+    import_register=numbers,
+    export_register=numbers,
+    flags=st.integers(0, 255),
+    power_w=st.none() | signed_numbers,
+    voltage_mv=st.none() | numbers,
+    proof=st.just(b""),
+)
+
+
+@given(whole_readings, signers, st.sampled_from(Form))
+def test_every_form_is_read_as_it_was_written(reading: Reading, signer: Signer, form: Form) -> None:
+    payload = sign(reading, signer, form)
+    where = topic(reading.community, reading.device)
+    found = read(payload, where, lambda _: signer.public_key)
+    assert found == reading._replace(proof=payload)
+
+
+@given(whole_readings, signers, st.sampled_from(Form), st.data())
+def test_any_flipped_bit_of_any_form_is_refused(
+    reading: Reading, signer: Signer, form: Form, data: st.DataObject
+) -> None:
+    payload = bytearray(sign(reading, signer, form))
+    bit = data.draw(st.integers(0, 8 * len(payload) - 1))
+    payload[bit // 8] ^= 1 << bit % 8
+    where = topic(reading.community, reading.device)
+    with pytest.raises(WireError):
+        read(bytes(payload), where, lambda _: signer.public_key)

@@ -67,10 +67,7 @@ def export_week(
 def read_week(path: Path) -> list[Reading]:
     """Read a week's file again."""
     frame = pl.read_parquet(path).with_columns(pl.col("measured_at").to_physical())
-    return [
-        Reading(CommunityId(row[0]), MeterId(row[1]), *row[2:4], Instant(row[4]), *row[5:])
-        for row in frame.select(SCHEMA.names()).iter_rows()
-    ]
+    return [Reading._make(row) for row in frame.select(SCHEMA.names()).iter_rows()]
 
 
 def _frame(readings: Iterable[Reading]) -> pl.DataFrame:
