@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from tests.builders import EVE, MIDNIGHT, a_party, a_town, an_order
+from tests.builders import EVE, MIDNIGHT, a_party, a_product, a_town, an_order
 from tests.play import Play
 from wattbay.core import commands as c
-from wattbay.core.facts import LimitTerm, NetworkLimit, Role, Side
+from wattbay.core.facts import LimitTerm, Mechanism, NetworkLimit, Role, Side
 from wattbay.core.terms import GridBalance, OrderTerms
 from wattbay.ids import OrderId, PartyId, PodId
 from wattbay.periods import HOUR, Instant
@@ -20,9 +20,13 @@ NAMES = [column.name for column in TABLES["orders"]]
 STATE, REASON = NAMES.index("state"), NAMES.index("reason")
 
 
-def told(*commands: c.Command, until: int = MIDNIGHT) -> list[tuple[object, object]]:
+def told(
+    *commands: c.Command,
+    until: int = MIDNIGHT,
+    mechanism: Mechanism = Mechanism.CALL_AUCTION,
+) -> list[tuple[object, object]]:
     """Return state and reason of each order, as it ended."""
-    street = Play(a_town(3))
+    street = Play(a_town(3, product=structs.replace(a_product(), mechanism=mechanism)))
     street.do(c.RegisterParty(party=a_party(DSO, roles=(Role.GRID_OPERATOR,))))
     for command in commands:
         street.do(command)
@@ -67,3 +71,14 @@ def test_grid_balanced_order_without_limits_says_that_none_bound_it() -> None:
 def test_grid_balanced_order_that_a_limit_lets_trade_says_nothing() -> None:
     bought = order(KEEPS, side=Side.BUY)
     assert told(limit("h02"), bought) == [("expired", "")]
+
+
+def test_offer_and_the_order_that_takes_it_are_both_orders() -> None:
+    taking = c.TakeOffer(order=OrderId(1), pod=PodId("h01"), quantity_wh=100)
+    found = told(order(OrderTerms()), taking, mechanism=Mechanism.BILATERAL)
+    assert found == [("filled", ""), ("partly_filled", "gate_closed")]
+
+
+def test_order_that_waited_in_continuous_trading_says_so() -> None:
+    found = told(order(KEEPS), limit("h02"), mechanism=Mechanism.CONTINUOUS)
+    assert found == [("expired", "suspended")]
