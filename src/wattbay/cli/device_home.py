@@ -103,7 +103,7 @@ def _told(devices: list[Device], street: Street) -> int:
     waiting = sum(device.waiting for device in devices)
     stored = sum(device.acknowledged for device in devices)
     made = street.homes * street.readings
-    print(f"{made} readings of {street.homes} homes; {stored} are stored, {waiting} wait for that")
+    print(f"{made} readings of {street.homes} homes; {stored} are acknowledged, {waiting} wait")
     lost = [device for device in devices if not device.is_all_sent]
     for device in lost[:3]:
         why = device.fault or "nobody acknowledges"

@@ -214,7 +214,7 @@ def registers_of(text: str) -> Registers:
 
 def tell(device: Device) -> None:
     """Print what became of a device's readings."""
-    print(f"{device.acknowledged} readings are stored, {device.waiting} wait for that")
+    print(f"{device.acknowledged} readings are acknowledged, {device.waiting} wait")
     for what, count in sorted(device.refused.items()):
         print(f"{count} were refused: {what}")
     if device.waiting and not device.refused:
