@@ -214,15 +214,15 @@ class Plan:
     def _is_contradictory(self, steps: Column, at: Int) -> bool:
         """Tell whether an order says what cannot be meant."""
         limit, flags = steps[at + 4], steps[at + 7]
+        if not flags & HAS_TERMS:
+            # An order without terms is a limit order until gate closure.
+            return flags != 0 or limit == NONE
         kind, lasting = flags & KIND, flags & LASTING
         has_limit = kind in (LIMIT, STOP_LIMIT)
         has_stop = kind_has_stop(flags)
         never_rests = not has_limit or lasting in (IOC, FOK)
         if has_limit != (limit != NONE) or flags & DAY:
             return True
-        if not flags & HAS_TERMS:
-            # An order without terms is a limit order until gate closure.
-            return flags != 0
         stop, protection, least, peak = (
             steps[at + 8],
             steps[at + 9],
@@ -414,11 +414,14 @@ class Plan:
         flags = wish.flags
         rows = self.rows
         queues = self.standing.queues
-        walk = Walk(queues, queues.pool(wish.pool), wish.key, wish.party, wish.partner)
-        # Before trading opens nobody meets anybody.
-        is_open = self.standing.phase == IN_OPEN
+        pool = queues.pool(wish.pool)
+        # Before trading opens nobody meets anybody; and most orders cross with nobody.
+        meets = self.standing.phase == IN_OPEN and queues.crosses(pool, wish.key)
+        if not meets and not flags:
+            return wish.left
+        walk = Walk(queues, pool, wish.key, wish.party, wish.partner)
         if flags & POST_ONLY:
-            if is_open and walk.advance():
+            if meets and walk.advance():
                 rows += [CANCELLED, wish.number, wish.left, BY_POST_ONLY]
                 return 0
             return wish.left
@@ -427,7 +430,7 @@ class Plan:
         is_whole = flags & LASTING == FOK
         # One that was made smaller than its minimum, while it waited, trades whole.
         least = wanted if is_whole else min(wish.least, wanted)
-        traded: Int = self._match(wish, walk) if is_open else 0
+        traded: Int = self._match(wish, walk) if meets else 0
         if traded < least:
             del rows[before:]
             reason = BY_FOK if is_whole else BY_MIN_QUANTITY

@@ -146,7 +146,8 @@ class Standing:
 
     def _begin_step(self, taker: Int) -> None:
         """Note that what follows is of another step."""
-        self.catch_up()
+        if self.waiting.count:
+            self.catch_up()
         self.taker = taker
 
     def _reduce(self, number: Int, quantity: Int) -> None:
@@ -161,13 +162,18 @@ class Standing:
         if has_terms and rows[at + 14]:
             self.requests.add((party, rows[at + 14]))
         rests = rows[at + 6]
+        if not flags:
+            if rests:
+                pool = self.queues.pool(rows[at + 3])
+                key: Int = rows[at + 4] if pool.side > 0 else -rows[at + 4]
+                order = self.queues.rest(number, party, pool, key, rests)
+                self.queues.orders[order + TOTAL] = rows[at + 5]
+            return 8
         waits = flags & WAITS
         if rests or waits:
-            pool, limit = rows[at + 3], rows[at + 4]
-            protection = rows[at + 9] if has_terms else NONE
-            key = key_of(pool, limit, protection)
+            key = key_of(rows[at + 3], rows[at + 4], rows[at + 9] if has_terms else NONE)
             queues = self.queues
-            order = queues.add(number, party, pool, key, flags & ~WAITS)
+            order = queues.add(number, party, rows[at + 3], key, flags & ~WAITS)
             queues.orders[order + TOTAL] = rows[at + 5]
             queues.orders[order + OPEN] = rests or rows[at + 5]
             if has_terms:
