@@ -12,7 +12,8 @@ import pytest
 from tests.house.tree import SOURCE, lines, name_of, show, sources, syntax
 
 # librt and mypy_extensions are for the compiler: what runs interpreted needs neither.
-CORE_MAY_IMPORT = frozenset({*sys.stdlib_module_names, "msgspec", "librt", "mypy_extensions", "wattbay"})
+COMPILER = ("librt", "mypy_extensions")
+CORE_MAY_IMPORT = frozenset({*sys.stdlib_module_names, *COMPILER, "msgspec", "wattbay"})
 
 # Who may read a clock, and why. Durations of this machine's own work are no part of a market.
 CLOCK_READERS: dict[str, str] = {
