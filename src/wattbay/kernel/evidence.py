@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from wattbay.ids import CommunityId, MeterId
@@ -26,10 +26,9 @@ ALARMS_PER_DEVICE_MAX = 100
 """Alarms whose bytes are kept; more are counted by whoever is told of them."""
 
 
-class Flag(IntFlag):
-    """What a device says of itself."""
+class Flag(IntEnum):
+    """What a device says of itself; a reading bears their sum."""
 
-    NONE = 0
     TAMPER = 1
     """Its case was opened, or a magnet held to it."""
     LOW_BATTERY = 2

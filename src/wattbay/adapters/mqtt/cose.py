@@ -22,6 +22,7 @@ exactly one form; every other one is refused.
 from __future__ import annotations
 
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wattbay.errors import WireError
@@ -44,7 +45,7 @@ FIRST_BYTE = 0xD2
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT = 0x00, 0x20, 0x40, 0x60
 """Major types of CBOR, in place in the first byte."""
 _ARRAY_4 = b"\x84"
-_PROTECTED = {32: b"\x43\xa1\x01\x27", 33: b"\x43\xa1\x01\x26"}
+_PROTECTED = MappingProxyType({32: b"\x43\xa1\x01\x27", 33: b"\x43\xa1\x01\x26"})
 """``<<{1: -8}>>``, EdDSA, and ``<<{1: -7}>>``, ES256, by the length of the public key."""
 _BEGIN = b"\xd2" + _ARRAY_4
 _BODY_HEAD = b"\x58"

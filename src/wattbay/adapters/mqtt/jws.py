@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from types import MappingProxyType
 
 from wattbay.adapters.mqtt.cose import FLAGS_MAX, MEASURED_AT_MIN, Signed
 from wattbay.errors import WireError
@@ -39,7 +40,7 @@ READING_BYTES_MAX = 1_024
 FIRST_BYTE = ord("e")
 """Of every header: ``{"`` in base64url. By this a reading is told from one in COSE."""
 
-_ALGORITHMS = {32: "Ed25519", 33: "ES256"}
+_ALGORITHMS = MappingProxyType({32: "Ed25519", 33: "ES256"})
 """By the length of the public key."""
 _PARTS = 3
 _NUMBER = r"(0|[1-9][0-9]{0,15})"
