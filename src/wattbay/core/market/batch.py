@@ -88,7 +88,8 @@ class Batch:
         self._reserve = 2 * end + ROOM
         if self._reserve > self._size:
             self._make_room(end)
-        is_roomy = not self._queues.is_full(end)
+        queues = self._queues
+        is_roomy = not queues.is_full(end)
         while at < end:
             code = steps[at]
             if code == NEW:
@@ -98,7 +99,15 @@ class Batch:
                     self._enter_long(steps, at)
                     at += 16 if steps[at + 7] & HAS_TERMS else 8
             elif code == CANCEL:
-                self._cancel(steps[at + 1], steps[at + 2])
+                number, party = steps[at + 1], steps[at + 2]
+                order = queues.where.get(number, 0)
+                if order and (not party or queues.orders[order + PARTY] == party):
+                    row = (CANCELLED, number, queues.orders[order + OPEN], BY_USER)
+                    put_4(self._out, self._end, row)
+                    self._end += 4
+                    queues.remove(order)
+                else:
+                    self._refuse_to_cancel(number)
                 at += 3
             else:
                 self._enter_long(steps, at)
@@ -212,16 +221,8 @@ class Batch:
             return 0
         return left
 
-    def _cancel(self, number: Int, party: Int) -> None:
-        """End an order."""
-        queues = self._queues
-        order = queues.where.get(number, 0)
-        if order and (not party or queues.orders[order + PARTY] == party):
-            row = (CANCELLED, number, queues.orders[order + OPEN], BY_USER)
-            put_4(self._out, self._end, row)
-            self._end += 4
-            queues.remove(order)
-            return
+    def _refuse_to_cancel(self, number: Int) -> None:
+        """Say that no order that lives has a number, or that it is another party's."""
         self._write(REFUSED, CANCEL, number, UNKNOWN_ORDER)
         self._out[self._end] = 0
         self._out[self._end + 1] = 0
