@@ -34,9 +34,7 @@ def conninfo() -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(
-    params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-)
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Return what opens the same store, again and again; a store in memory is but one."""
     opened: list[ReadingStore] = []
@@ -152,9 +150,7 @@ def test_other_bytes_are_an_alarm_and_no_update(reopen: Open, other: Reading) ->
 def test_alarms_of_a_device_are_bounded(reopen: Open) -> None:
     store = reopen()
     store.add([a_reading(1)])
-    many = [
-        a_reading(1, proof=str(number).encode()) for number in range(ALARMS_PER_DEVICE_MAX + 5)
-    ]
+    many = [a_reading(1, proof=str(number).encode()) for number in range(ALARMS_PER_DEVICE_MAX + 5)]
     assert set(store.add(many)) == {Outcome.ALTERED}
     assert store.add(many) == [Outcome.ALTERED] * len(many)
     assert len(list(store.alarms(LONDON))) == ALARMS_PER_DEVICE_MAX
