@@ -27,7 +27,7 @@ from wattbay.adapters.mqtt.topics import (
 )
 from wattbay.errors import AdapterError, WireError
 from wattbay.ids import CommunityId, MeterId
-from wattbay.kernel.evidence import Outcome, Reading, ReadingStore, Source, source_of
+from wattbay.kernel.evidence import Outcome, Reading, ReadingStore, Source
 
 BATCH_MAX = 1_000
 """Readings that share one durable write, at most."""
@@ -37,6 +37,8 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.1, 5.0
 """How long the store is left alone after a fault: twice as long each time. [s]"""
 RUNS_TOLD_MAX = 16
 """Stretches beyond the first gap that a device is told of."""
+
+_STORED = Outcome.STORED
 
 WORDS = MappingProxyType(
     {
@@ -90,7 +92,7 @@ class Ingest:
         self._is_paused = False
         self._retry: asyncio.TimerHandle | None = None
         self._telling: asyncio.TimerHandle | None = None
-        self._told: set[Source] = set()
+        self._told: set[tuple[CommunityId, MeterId, int]] = set()
         self._refused: dict[MeterId, Counter[str]] = {}
         self._counts: Counter[str] = Counter()
 
@@ -163,11 +165,12 @@ class Ingest:
         self._client.acknowledge(batch)
         for message, what in refused:
             self._refuse(message, what)
+        for outcome, count in Counter(outcomes).items():
+            self._counts[WORDS[outcome]] += count
+        self._told.update((one.community, one.device, one.boot) for one in readings)
         stored = []
         for reading, outcome in zip(readings, outcomes, strict=True):
-            self._counts[WORDS[outcome]] += 1
-            self._told.add(source_of(reading))
-            if outcome is Outcome.STORED:
+            if outcome is _STORED:
                 stored.append(reading)
             elif outcome is not Outcome.REPEATED:
                 self._count_refusal(reading.device, WORDS[outcome])
@@ -197,7 +200,7 @@ class Ingest:
         self._telling = None
         told, self._told = sorted(self._told), set()
         refused, self._refused = self._refused, {}
-        for source in told:
+        for source in map(Source._make, told):
             try:
                 runs = list(self._store.runs(source))
             except AdapterError:
