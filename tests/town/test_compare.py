@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,8 +11,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from wattbay.assembly import SimulatedComparison
+from wattbay.cli.compare_tables import tables
+from wattbay.cli.show.figures import Purse
 from wattbay.simulation.comparison.rules import BY_NAME, RULES
+from wattbay.simulation.scenario import load_scenario
 
 Ran = subprocess.CompletedProcess[str]
 
@@ -45,6 +51,22 @@ def test_three_tables_of_every_rule_fit_a_hundred_columns(compared: tuple[Ran, P
     text = compared[0].stdout
     for words in ("What homes save", "Who gets what homes pay", "Energy (kWh)", "meters are the"):
         assert words in text
+
+
+def test_tables_go_on_below_where_the_terminal_is_narrow() -> None:
+    comparison = SimulatedComparison(load_scenario("street", days=1), ["uniform"])
+    rows = list(comparison.steps())
+    printed = Console(width=60, file=io.StringIO(), record=True)
+    for table in tables(rows, comparison.cpu_seconds, Purse("GBP", 2), 60):
+        printed.print(table)
+    text = printed.export_text()
+    headings = [
+        word for line in text.splitlines() if line.startswith("   ") for word in line.split()
+    ]
+    for word in ("median", "Gini", "supplier", "standing", "bills", "surplus", "paid", "CPU"):
+        assert word in headings, word
+    assert text.count("…") == text.count("… and") > 0
+    assert "1.28" in text
 
 
 def test_documents_and_tables_say_the_same(compared: tuple[Ran, Path]) -> None:

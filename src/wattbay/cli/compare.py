@@ -24,6 +24,9 @@ from wattbay.simulation.scenario import load_scenario
 BROKEN_OFF = 130
 """Exit status after Ctrl-C, as shells have it."""
 
+IN_A_FILE = 100
+"""Columns where no terminal says how many there are."""
+
 
 def compare_rules(  # noqa: PLR0913 - one keyword an option
     name: str,
@@ -58,7 +61,9 @@ def compare_rules(  # noqa: PLR0913 - one keyword an option
         return
     printed = Console()
     purse = Purse(scenario.currency, scenario.minor_digits)
-    for table in tables(rows, comparison.cpu_seconds, purse):
+    width = printed.width if printed.is_terminal else max(IN_A_FILE, printed.width)
+    printed.width = width
+    for table in tables(rows, comparison.cpu_seconds, purse, width):
         printed.print(table)
         printed.print()
     for note in notes(rows):

@@ -1,4 +1,4 @@
-"""The tables that a comparison of rules prints, for a terminal of 100 columns."""
+"""The tables that a comparison of rules prints; in a narrow terminal each goes on below itself."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from wattbay.cli.show.figures import KWH_DIGITS, MONEY_DIGITS, PRICE_DIGITS, Pur
 from wattbay.simulation.comparison.document import Compared
 from wattbay.simulation.comparison.figures import Figures
 
+GAP = 2
+"""Blanks between two columns."""
+
 NOTHING = "-"
 """Where there is nothing to tell."""
 
-Column = tuple[str, Callable[[Figures], str]]
+Column = tuple[str, Callable[[Compared], str]]
 """A heading, and what stands below it."""
 
 SAME = (
@@ -35,27 +38,26 @@ MEANINGS = (
 )
 
 
-def tables(rows: Sequence[Compared], cpu_seconds: Mapping[str, float], purse: Purse) -> list[Table]:
-    """Return what rules came to."""
+def tables(
+    rows: Sequence[Compared], cpu_seconds: Mapping[str, float], purse: Purse, width: int
+) -> list[Table]:
+    """Return what rules came to, in tables that fit a width [columns]."""
     homes = max(len(row.homes) for row in rows)
     unit = f"{purse.minor_name}/kWh"
+    savings = (
+        f"What homes save against no market [dim](in all {purse.currency}, each home"
+        f" {purse.minor_name}; before tax)[/]"
+    )
     return [
-        _table(
-            f"What homes save against no market [dim](in all {purse.currency}, each home"
-            f" {purse.minor_name}; before tax)[/]",
-            rows,
-            _savings(purse, homes),
+        *_fitting(savings, rows, _savings(purse, homes), width),
+        *_fitting(
+            f"Who gets what homes pay [dim]({purse.currency})[/]", rows, _revenue(purse), width
         ),
-        _table(
-            f"Who gets what homes pay [dim]({purse.currency})[/]",
-            rows,
-            _revenue(purse),
-        ),
-        _table(
+        *_fitting(
             f"Energy [dim](kWh)[/] and its price [dim]({unit})[/]",
             rows,
-            _energy(purse),
-            ("CPU s", cpu_seconds),
+            [*_energy(purse), ("CPU s", lambda row: f"{cpu_seconds[row.rule.name]:.1f}")],
+            width,
         ),
     ]
 
@@ -68,26 +70,45 @@ def notes(rows: Sequence[Compared]) -> list[str]:
     return [*unfit, SAME, *meanings]
 
 
-def _table(
-    title: str,
-    rows: Sequence[Compared],
-    columns: Sequence[Column],
-    last: tuple[str, Mapping[str, float]] | None = None,
-) -> Table:
-    """Return a table with a row a rule; `last` is a column of seconds."""
+def _fitting(
+    title: str, rows: Sequence[Compared], columns: Sequence[Column], width: int
+) -> list[Table]:
+    """Return a table with a row a rule, or several that share its columns: no figure is cut off."""
+    first = max(len(row.rule.title) for row in rows)
+    parts: list[list[tuple[str, list[str]]]] = [[]]
+    taken = first
+    for heading, write in columns:
+        cells = [write(row) for row in rows]
+        needed = GAP + max(len(heading), *map(len, cells))
+        if parts[-1] and taken + needed > width:
+            parts.append([])
+            taken = first
+        parts[-1].append((heading, cells))
+        taken += needed
+    found = []
+    for place, part in enumerate(parts):
+        table = _empty(title if place == 0 else "[dim]… and[/]")
+        for heading, _ in part:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row, *cells in zip(rows, *(cells for _, cells in part), strict=True):
+            table.add_row(row.rule.title, *cells, style="dim" if row.figures is None else None)
+        found.append(table)
+    return found
+
+
+def _empty(title: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
-    for heading, _ in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
-    if last is not None:
-        table.add_column(last[0], justify="right", no_wrap=True)
-    for row in rows:
-        figures = row.figures
-        cells = [NOTHING if figures is None else write(figures) for _, write in columns]
-        if last is not None:
-            cells.append(f"{last[1][row.rule.name]:.1f}")
-        table.add_row(row.rule.title, *cells, style="dim" if figures is None else None)
     return table
+
+
+def _lived(columns: Sequence[tuple[str, Callable[[Figures], str]]]) -> list[Column]:
+    """Return columns that have nothing to tell of a rule that the scenario cannot be lived by."""
+
+    def cell(write: Callable[[Figures], str]) -> Callable[[Compared], str]:
+        return lambda row: NOTHING if row.figures is None else write(row.figures)
+
+    return [(heading, cell(write)) for heading, write in columns]
 
 
 def _savings(purse: Purse, homes: int) -> list[Column]:
@@ -98,7 +119,7 @@ def _savings(purse: Purse, homes: int) -> list[Column]:
     def at(key: str) -> Callable[[Figures], str]:
         return lambda one: money(one.savings.quantiles[key])
 
-    return [
+    columns: list[tuple[str, Callable[[Figures], str]]] = [
         ("in all", lambda one: decimal(one.savings.total, MONEY_DIGITS, purse.minor_digits)),
         ("worst", lambda one: money(one.savings.worst)),
         ("5 %", at("p05")),
@@ -110,13 +131,14 @@ def _savings(purse: Purse, homes: int) -> list[Column]:
         ("worse", lambda one: f"{100 * one.savings.homes_worse_off / homes:.0f} %"),
         ("Gini", lambda one: NOTHING if one.savings.gini is None else f"{one.savings.gini:.2f}"),
     ]
+    return _lived(columns)
 
 
 def _revenue(purse: Purse) -> list[Column]:
     def money(read: Callable[[Figures], int]) -> Callable[[Figures], str]:
         return lambda one: decimal(read(one), MONEY_DIGITS, purse.minor_digits)
 
-    return [
+    columns: list[tuple[str, Callable[[Figures], str]]] = [
         ("supplier", money(lambda one: one.revenue_nano.supplier)),
         ("network", money(lambda one: one.revenue_nano.network)),
         ("levy", money(lambda one: one.revenue_nano.levy)),
@@ -126,6 +148,7 @@ def _revenue(purse: Purse) -> list[Column]:
         ("tax", money(lambda one: one.revenue_nano.tax)),
         ("all bills", money(lambda one: one.bill_nano)),
     ]
+    return _lived(columns)
 
 
 def _energy(purse: Purse) -> list[Column]:
@@ -136,7 +159,7 @@ def _energy(purse: Purse) -> list[Column]:
     def kilowatts(power_w: int) -> str:
         return decimal(power_w, 3, 1)
 
-    return [
+    columns: list[tuple[str, Callable[[Figures], str]]] = [
         ("traded", lambda one: decimal(one.energy.traded_wh, KWH_DIGITS, 1)),
         ("had", lambda one: _share(one.energy.shared_wh, one.energy.shareable_wh)),
         ("surplus", lambda one: _share(one.surplus_nano or 0, one.surplus_maximum_nano or 0)),
@@ -147,6 +170,7 @@ def _energy(purse: Purse) -> list[Column]:
         ("peak kW", lambda one: kilowatts(one.energy.peak_import_w)),
         ("out kW", lambda one: kilowatts(one.energy.peak_export_w)),
     ]
+    return _lived(columns)
 
 
 def _share(part: int, whole: int) -> str:
