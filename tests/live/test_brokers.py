@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +22,7 @@ from wattbay.adapters.mqtt.embedded import EmbeddedBroker, Listener
 from wattbay.adapters.mqtt.ingest import Community, Ingest
 from wattbay.adapters.mqtt.keys import Ed25519Signer
 from wattbay.adapters.mqtt.outbox import Outbox
+from wattbay.adapters.mqtt.readings import sign
 from wattbay.adapters.mqtt.service import Address, GmqttClient
 from wattbay.adapters.stores.sqlite import SqliteReadingStore
 from wattbay.errors import AdapterError
@@ -241,6 +243,59 @@ def test_command_is_carried_out_once_and_answered(
     assert [(one.number, one.refused) for one in answers] == [
         (1, ""), (2, ""), (2, "repeated"), (3, "expired"),
     ]  # fmt: skip
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process holds."""
+    pages = Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.mosquitto
+def test_ten_thousand_bad_messages_are_counted_and_leave_nothing(
+    plain: tuple[Server, int], tmp_path: Path
+) -> None:
+    _, port = plain
+    good = sign(
+        Reading(LONDON, MeterId("m07"), 1, 1, NOON, 1, 0, 0, None, None, b""), SIGNER
+    )  # fmt: skip
+    bad = [
+        ("em/v1/london/m07/data", b"no reading"),
+        ("em/v1/london/m07/data", b"\xd2" + bytes(2_000)),
+        ("em/v1/london/m07/data", good[:-1] + bytes((good[-1] ^ 1,))),
+        ("em/v1/london/m08/data", good),
+        ("em/v1/london/stranger/data", good),
+        ("em/v1/london/market/data", good),
+        ("em/v1/lon don/m07/data", good),
+    ]
+
+    async def story() -> None:
+        store = SqliteReadingStore(tmp_path / "readings.sqlite")
+        async with a_service(Address(port=port), store, "m07", "m08") as (ingest, accepted):
+            client = GmqttClient(Address(port=port, client_id="nuisance"))
+            await client.open([], lambda _: None)
+            held = []
+            for round_ in (1, 2):
+                for number in range(5_000):
+                    client.publish(*bad[number % len(bad)], qos=1)
+                # The last is of a topic that the service does not listen to.
+                heard = round_ * sum(number % len(bad) != 6 for number in range(5_000))
+                await until_async(partial(has_counted, ingest, heard), "all are counted", wait_s=60)
+                held.append(resident_bytes())
+            assert set(ingest.counts) == {
+                "wrong form", "bad signature", "wrong key id", "unknown meter", "wrong topic",
+            }  # fmt: skip
+            assert accepted == []
+            assert held[1] - held[0] < 10_000_000
+            await client.close()
+        assert list(store.at(LONDON, NOON)) == []
+        store.close()
+
+    asyncio.run(story())
+
+
+def has_counted(ingest: Ingest, count: int) -> bool:
+    return sum(ingest.counts.values()) >= count
 
 
 # --- the configuration that we ship ----------------------------------------------------------

@@ -31,9 +31,14 @@ PARTITIONS_MAX = 1_024
 """Weeks with a partition of their own, some twenty years; what is beyond shares one."""
 RUNS_CACHED_MAX = 100_000
 """Starts of devices whose numbers are kept in memory; the rest is read when it is needed."""
+CONNECT_S = 10
+"""How long the server may take to let us in. [s]"""
 EPOCH_WEEK_STARTS_US = -3 * 24 * 3_600_000_000
 """Weeks begin on Mondays; 1970-01-01 was a Thursday. [µs]"""
 
+_PATIENCE = "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=2s"
+"""A writer that freezes within a transaction holds the fence: the server ends its session, so that
+the next one can begin."""
 _COLUMNS = (
     "measured_at, device, boot, seq, import_register, export_register,"
     " flags, power_w, voltage_mv, proof"
@@ -94,7 +99,9 @@ class PostgresReadingStore:
         """Return the connection; make it where it is gone."""
         if self._db is not None and not self._db.closed:
             return self._db
-        db = psycopg.connect(self._conninfo, autocommit=True)
+        db = psycopg.connect(
+            self._conninfo, autocommit=True, connect_timeout=CONNECT_S, options=_PATIENCE
+        )
         self._db = db
         name = sql.Identifier(self._schema)
         db.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
