@@ -209,6 +209,23 @@ class CancelOrders(Message, kw_only=True):
     request: RequestId | None = None
 
 
+class EnterOrders(Message, kw_only=True):
+    """Take many plain steps in the order book of a delivery: what single commands would come to.
+
+    One after the other, with nothing between them; a step may be refused and the next one not.
+    Where a stop is reached the batch ends: the stop acts, and who sent the batch sends the rest
+    again.
+    """
+
+    product: ProductId
+    delivery: Instant
+    pods: tuple[PodId, ...]
+    """Whose orders they are; steps name them by their places."""
+    steps: bytes
+    """Rows of numbers, as `wattbay.core.batches` says."""
+    request: RequestId | None = None
+
+
 class TakeOffer(Message, kw_only=True):
     """Take a bilateral offer, wholly or in part, at its price."""
 
@@ -426,6 +443,7 @@ Command = (
     | AmendOrder
     | CancelOrder
     | CancelOrders
+    | EnterOrders
     | TakeOffer
     | ReleaseOrder
     | ExpireOrder
@@ -447,3 +465,22 @@ Command = (
     | IssueStatements
 )
 """Any command."""
+
+Registering = (
+    ListDeliveries
+    | ExchangeMeter
+    | IssueStatements
+    | DepositMoney
+    | WithdrawMoney
+    | WriteOff
+    | RegisterPod
+    | ChangePod
+    | RegisterParty
+    | DefineTariff
+    | PublishPrices
+    | CallResponse
+    | DefineProfile
+    | DefineProduct
+    | OpenCommunity
+)
+"""The commands that found and keep the community, none of them often."""

@@ -6,6 +6,7 @@ they follow from events by `wattbay.core.ledger.postings`.
 
 from __future__ import annotations
 
+from wattbay.core.batches import OrdersEntered
 from wattbay.core.facts import (
     Message,
     Meter,
@@ -193,8 +194,7 @@ class OrderPlaced(Message, kw_only=True):
     waits: bool = False
     """For its stop, its condition or its instant: it cannot trade yet."""
     limits_in_force: int | None = None
-    """Of a grid-balanced order: how many network limits bind its delivery. None of them, and it is
-    an order like any other."""
+    """Of a grid-balanced order: how many network limits bind its delivery; 0, and it is plain."""
 
 
 class OrderAmended(Message, kw_only=True):
@@ -417,8 +417,7 @@ class PeriodSettled(Message, kw_only=True):
     run: RunName
     pool_price: int
     delivered: tuple[DeliveredTrade, ...]
-    """All trades of the delivery, in order of trade; empty where nothing changed since the run
-    before."""
+    """All trades, in order of trade; empty where nothing changed since the run before."""
     imbalances: tuple[Imbalance, ...]
     """All balance responsible parties, by name; empty where nothing changed."""
 
@@ -479,6 +478,7 @@ Event = (
     | OrderCurtailed
     | OrderReleased
     | OrderSuspended
+    | OrdersEntered
     | PhaseChanged
     | SignalGiven
     | TradingClosed

@@ -14,8 +14,19 @@ from msgspec import Struct, field
 
 from wattbay.core import commands as c
 from wattbay.core import deliveries as dl
+from wattbay.core import (
+    entered,
+    entering,
+    flow,
+    funds,
+    ledger,
+    metering,
+    meters,
+    registry,
+    statements,
+)
 from wattbay.core import events as e
-from wattbay.core import flow, funds, ledger, metering, meters, registry, statements
+from wattbay.core.batches import OrdersEntered
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, ReceiptIssued
@@ -45,25 +56,6 @@ from wattbay.core.statements import Statements
 from wattbay.core.tariffs import publish, published
 from wattbay.errors import ensure
 from wattbay.periods import Instant
-
-Registering = (
-    c.ListDeliveries
-    | c.ExchangeMeter
-    | c.IssueStatements
-    | c.DepositMoney
-    | c.WithdrawMoney
-    | c.WriteOff
-    | c.RegisterPod
-    | c.ChangePod
-    | c.RegisterParty
-    | c.DefineTariff
-    | c.PublishPrices
-    | c.CallResponse
-    | c.DefineProfile
-    | c.DefineProduct
-    | c.OpenCommunity
-)
-"""The commands that found and keep the community, none of them often."""
 
 
 class State(Struct):
@@ -151,6 +143,8 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return desk.amend(known, market, book, command, at)
         case c.CancelOrders():
             return desk.cancel_all(known, market, command, at)
+        case c.EnterOrders():
+            return entering.enter(known, market, book, command, at)
         case c.CurtailOrder():
             return desk.curtail(known, market, command)
         case c.SubmitClearing():
@@ -187,7 +181,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return _register(state, command, at)
 
 
-def _register(state: State, command: Registering, at: Instant) -> list[Event]:
+def _register(state: State, command: c.Registering, at: Instant) -> list[Event]:
     """Ask the rooms that found and keep the community."""
     known, book = state.registry, state.ledger
     match command:
@@ -262,15 +256,19 @@ def _energy_metered(state: State, event: e.EnergyMetered) -> None:
 
 
 def _traded(state: State, event: e.Traded) -> None:
-    ledger.post(state.ledger, ledger.traded(state.registry, event))
-    seller = ledger.account_at(state.registry, event.seller, event.delivery)
-    state.market.next_trade = event.trade + 1
-    dl.traded(state.deliveries, state.ledger, event, seller)
-    folding.traded(state.market, state.ledger, event)
+    entered.traded(_rooms(state), event)
+
+
+def _rooms(state: State) -> entered.Rooms:
+    return entered.Rooms(state.registry, state.market, state.deliveries, state.ledger)
 
 
 def _allocated(state: State, event: e.AllocationAccepted) -> None:
     dl.allocated(state.deliveries, event)
+
+
+def _orders_entered(state: State, event: OrdersEntered) -> None:
+    entered.fold(_rooms(state), event)
 
 
 def _trade_cancelled(state: State, event: e.TradeCancelled) -> None:
@@ -455,6 +453,7 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.ReadingAccepted: _reading_accepted,
         e.EnergyMetered: _energy_metered,
         e.Traded: _traded,
+        OrdersEntered: _orders_entered,
         e.TradeCancelled: _trade_cancelled,
         e.EnergyActivated: _energy_activated,
         e.GateClosed: _gate_closed,

@@ -11,6 +11,7 @@ from wattbay.core.commands import (
     CancelOrders,
     Command,
     DepositMoney,
+    EnterOrders,
     PlaceOrder,
     TakeOffer,
     WithdrawMoney,
@@ -21,7 +22,14 @@ from wattbay.ids import PodId, RequestId
 from wattbay.kernel.codec import Entry
 
 Requested = (
-    DepositMoney | WithdrawMoney | PlaceOrder | AmendOrder | CancelOrder | CancelOrders | TakeOffer
+    DepositMoney
+    | WithdrawMoney
+    | PlaceOrder
+    | AmendOrder
+    | CancelOrder
+    | CancelOrders
+    | EnterOrders
+    | TakeOffer
 )
 """The commands that may bear a request."""
 
@@ -72,7 +80,12 @@ def request_of(command: Command) -> Key | None:
     if type(command) not in _REQUESTED:  # ten times cheaper than to match the classes
         return None
     requested = cast("Requested", command)
-    return None if requested.request is None else (requested.pod, requested.request)
+    if requested.request is None:
+        return None
+    if isinstance(requested, EnterOrders):
+        # A batch is its first pod's; one without pods is refused, whatever it repeats.
+        return (requested.pods[0], requested.request) if requested.pods else None
+    return requested.pod, requested.request
 
 
 def refusal_of_reuse(first: Entry) -> tuple[Event, ...]:

@@ -10,12 +10,14 @@ from wattbay.core.commands import (
     CancelTrade,
     ClearAuction,
     CloseGate,
+    EnterOrders,
     OpenTrading,
     PlaceOrder,
     ReleaseOrder,
     SubmitClearing,
     TakeOffer,
 )
+from wattbay.core.entered import told
 from wattbay.core.events import AuctionCleared, TradeCancelled, Traded, TradingClosed
 from wattbay.ids import PodId, ProductId
 from wattbay.kernel.codec import Entry
@@ -29,6 +31,7 @@ _TOLD_BY = frozenset(
     {
         PlaceOrder,
         AmendOrder,
+        EnterOrders,
         ReleaseOrder,
         TakeOffer,
         OpenTrading,
@@ -57,7 +60,7 @@ class Auctions:
         kind = type(entry.command)
         if kind not in _TOLD_BY or (kind is PlaceOrder and len(entry.events) == 1):
             return
-        for event in entry.events:
+        for event in told(entry.events):
             match event:
                 case Traded(product=product) if product == self._product:
                     self._trade(event, 1)

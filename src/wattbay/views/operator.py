@@ -8,6 +8,7 @@ from typing import NamedTuple
 from wattbay.core import events as e
 from wattbay.core import registry as rg
 from wattbay.core import tariffs
+from wattbay.core.entered import told
 from wattbay.core.facts import PodFacts, Product, Side, Tariff
 from wattbay.core.market import network
 from wattbay.core.market.orders import Market, Order
@@ -71,7 +72,7 @@ class OperatorDesk:
 
     def fold(self, entry: Entry) -> None:
         """Take the next entry of history."""
-        for event in entry.events:
+        for event in told(entry.events):
             match event:
                 case e.ReadingAccepted() | e.ReceiptIssued():
                     pass

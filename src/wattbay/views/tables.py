@@ -15,13 +15,14 @@ from msgspec import Struct, field
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core import registry as rg
-from wattbay.core.facts import Mechanism, Receipt
+from wattbay.core.facts import Mechanism, Quality, Receipt
 from wattbay.core.ledger import MOVING, postings
 from wattbay.core.market.allocation import NO_ORDER
 from wattbay.core.registry import Registry
 from wattbay.core.terms import Ended
 from wattbay.ids import OrderId, PodId, ProductId, TradeId
 from wattbay.kernel.codec import Entry
+from wattbay.kernel.singles import singles
 from wattbay.periods import Instant
 from wattbay.views.remarks import remark_of
 from wattbay.views.retail import price_rows, response_row
@@ -162,7 +163,11 @@ class Tables:
             self._close(start)
 
     def fold(self, entry: Entry) -> None:
-        """Take the next entry."""
+        """Take the next entry; of a batch, step by step."""
+        for one in singles(entry):
+            self._fold(one)
+
+    def _fold(self, entry: Entry) -> None:
         seq, at = entry.seq, entry.at
         cleared: list[e.AuctionCleared] = []
         for event in entry.events:
@@ -217,8 +222,8 @@ class Tables:
                 isp = self._registry.isp_us
                 self._rows["retail_prices"] += price_rows(entry.seq, event, isp, ALL_ZONES)
             case e.ResponseSettled():
-                row = response_row(entry.seq, event, self._registry.isp_us)
-                self._rows["responses"].append(row)
+                isp = self._registry.isp_us
+                self._rows["responses"].append(response_row(entry.seq, event, isp))
             case e.DeliveryCorrected():
                 self._imbalances(event.delivery, "correction", event.imbalances)
             case _:
@@ -285,8 +290,7 @@ class Tables:
     def _cleared(self, auction: e.AuctionCleared) -> None:
         """Let the orders of an auction end: what was not filled has expired."""
         self._pending(auction.delivery).auctions.append(auction)
-        book = self._orders.pop((auction.product, auction.delivery), {})
-        for number, row in book.items():
+        for number, row in self._orders.pop((auction.product, auction.delivery), {}).items():
             self._blocks.pop(number, None)
             if row.filled_wh == 0:
                 self._order(auction.delivery, row, "expired", "")
@@ -320,14 +324,8 @@ class Tables:
     def _rejected(self, entry: Entry, event: e.Rejected) -> None:
         """Keep every refusal; one of an order stands among the orders, too."""
         command = entry.command
-        subject = next(
-            (
-                str(getattr(command, name))
-                for name in ("pod", "meter", "order", "party", "product")
-                if hasattr(command, name)
-            ),
-            "",
-        )
+        names = ("pod", "meter", "order", "party", "product")
+        subject = next((str(getattr(command, one)) for one in names if hasattr(command, one)), "")
         self._rows["refusals"].append(
             (
                 entry.seq,
@@ -356,7 +354,6 @@ class Tables:
         energy = self._pending(start).energy.get(receipt.pod)
         drawn = receipt.import_wh if energy is None else energy.import_wh
         injected = receipt.export_wh if energy is None else energy.export_wh
-        quality = receipt.quality.value
         self._rows["meters"].append(
             (
                 start,
@@ -364,7 +361,7 @@ class Tables:
                 receipt.pod,
                 drawn,
                 injected,
-                quality,
+                receipt.quality.value,
                 receipt.run,
                 receipt.version,
                 receipt.activated_wh,
@@ -395,7 +392,7 @@ class Tables:
                 receipt.service_nano,
                 receipt.total_nano,
                 receipt.same_meters_nano,
-                quality == "estimated",
+                receipt.quality is Quality.ESTIMATED,
             )
         )
 

@@ -130,7 +130,7 @@ def check(
         return refuse(Reason.NOT_ALLOWED, "this product is settled without orders")
     book = market.books[command.product].get(command.delivery)
     if book is None:
-        return _no_book(registry, product, command.delivery, at)
+        return no_book(registry, product, command.delivery, at)
     fault = gate_fault(product, book.gate_of(command.delivery), at)
     if fault is not None:
         return fault
@@ -209,7 +209,7 @@ def position_fault(
     return refuse(Reason.POSITION_LIMIT, f"{most} Wh is the most; {max(0, most - before)} are left")
 
 
-def _no_book(registry: Registry, product: Product, delivery: Instant, at: Instant) -> list[e.Event]:
+def no_book(registry: Registry, product: Product, delivery: Instant, at: Instant) -> list[e.Event]:
     """Say why a delivery has no book: never listed, or cleared."""
     if delivery % registry.isp_us == 0 and gate_closes(product, delivery) <= at:
         return refuse(Reason.GATE_CLOSED, "the gate of this delivery is closed")

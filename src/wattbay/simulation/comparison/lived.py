@@ -14,6 +14,7 @@ from msgspec import structs
 
 from wattbay.core import events as e
 from wattbay.core.commands import Command, PlaceOrder, SubmitAllocation
+from wattbay.core.entered import told
 from wattbay.core.facts import Mechanism, Product, Side
 from wattbay.core.market.auction import Orders, Rules, clear
 from wattbay.core.registry import Registry
@@ -76,7 +77,7 @@ class Witness:
 
     def fold(self, entry: Entry) -> None:
         """Take the next entry of history."""
-        for event in entry.events:
+        for event in told(entry.events):
             match event:
                 case e.ReceiptIssued():
                     self._sums.add(event.receipt, event.corrects)
