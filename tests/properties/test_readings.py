@@ -1,11 +1,14 @@
 """Laws of signed readings: what is written is read, and nothing else is."""
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.bindings import crypto_sign_seed_keypair
 
+from wattbay.adapters.mqtt import cose, jws
 from wattbay.adapters.mqtt.keys import Ed25519Signer, P256Signer, Signer
 from wattbay.adapters.mqtt.readings import (
     MEASURED_AT_MIN,
@@ -24,6 +27,10 @@ from wattbay.kernel.evidence import Reading
 from wattbay.periods import SECOND, Instant
 from wattbay.units import SAFE_INTEGER_MAX
 
+A_READING = Reading(
+    CommunityId("london"), MeterId("m07"), 1, 1, Instant(1_370_865_600_000_000), 48_213, 9_120, 0,
+    None, None, b"",
+)  # fmt: skip
 PUBLIC, SIGNING = crypto_sign_seed_keypair(bytes(32))
 
 numbers = st.integers(0, SAFE_INTEGER_MAX) | st.integers(0, 70_000)
@@ -144,3 +151,30 @@ def test_any_flipped_bit_of_any_form_is_refused(
     where = topic(reading.community, reading.device)
     with pytest.raises(WireError):
         read(bytes(payload), where, lambda _: signer.public_key)
+
+
+@given(st.binary(max_size=400), signers, st.sampled_from((b"e", b"ey", b"e.", b"\xd2\x84")))
+def test_noise_in_any_form_is_refused_in_words(
+    payload: bytes, signer: Signer, start: bytes
+) -> None:
+    with pytest.raises(WireError):
+        read(start + payload, "em/v1/london/m07/data", lambda _: signer.public_key)
+
+
+@given(st.text(max_size=300), st.sampled_from(Form))
+def test_authentic_noise_is_refused_in_words(text: str, form: Form) -> None:
+    """Who has a key may sign anything: it becomes no reading all the same."""
+    signer = Ed25519Signer(bytes(32))
+    where = "em/v1/london/m07/data"
+    if form is Form.JWS:
+        whole = sign(A_READING, signer, form)
+        body = urlsafe_b64encode(text.encode()).rstrip(b"=")
+        signed = whole.partition(b".")[0] + b"." + body
+        payload = jws.message(signed, signer.sign(signed))
+    else:
+        body = text.encode().ljust(24, b"\x00")[:255]
+        whole = b"\x58" + bytes((len(body),)) + body
+        signature = signer.sign(cose.to_sign(where, whole, 32))
+        payload = cose.message(MeterId("m07"), whole, signature, 32)
+    with pytest.raises(WireError):
+        read(payload, where, lambda _: signer.public_key)
