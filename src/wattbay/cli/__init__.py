@@ -142,7 +142,14 @@ def clear(
 ) -> None:
     """Clear one market file: one document in, one result out.
 
-    A `call_auction` is cleared by the very code that simulated communities trade with.
+    \b
+    Mechanisms:
+      call_auction    one price for all, or as bid
+      continuous      an order book, step by step: every type of order
+      truthful        by the rule huang or muda
+      block_auction   several periods at once, with blocks
+
+    All are cleared by the very code that communities trade with.
 
     Exit status 0: cleared; orders that the market refuses are under `rejected`.
     Exit status 2: the document is malformed; every fault is listed.

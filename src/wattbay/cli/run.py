@@ -117,7 +117,7 @@ def summary_table(summary: dict[str, Total], purse: Purse) -> Table:
         ("traded", kwh(_int(totals["traded_wh"])), f"{totals['trades']:,} trades"),
         ("of it delivered", kwh(_int(totals["delivered_wh"])), ""),
         ("mean price", _mean(purse, price["mean"]), f"{low} to {high}" if has_traded else ""),
-        ("surplus", f"{share:.1%}" if most else "none", "of the largest possible"),
+        *([("surplus", f"{share:.1%}", "of the largest possible")] if most else []),
         ("drawn", kwh(_int(totals["import_wh"])), "from the grid"),
         ("fed in", kwh(_int(totals["export_wh"])), "to the grid"),
         ("saved in all", _money(purse, money["saved"]), "with the same meters"),

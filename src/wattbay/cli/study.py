@@ -13,7 +13,7 @@ app = typer.Typer(
 
     \b
     Example:
-      wattbay study bidding-game          ten homes heat water by the game of Elecbay
+      wattbay study bidding-game          ten homes heat water by a game
     """,
 )
 

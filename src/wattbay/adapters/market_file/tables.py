@@ -77,7 +77,8 @@ def _of_trading(result: TradingResult) -> list[Table]:
     trades = [
         (str(trade.maker), str(trade.taker), trade.price, trade.quantity) for trade in result.trades
     ]
-    found = f"trades: {len(trades):,}" if trades else "nothing trades"
+    count = "1 trade" if len(trades) == 1 else f"{len(trades):,} trades"
+    found = count if trades else "nothing trades"
     shown = [
         _table(
             f"Continuous trading: {found}", ("resting", "incoming", "#price", "#quantity"), trades
@@ -105,7 +106,8 @@ def _of_trading(result: TradingResult) -> list[Table]:
 
 def _of_blocks(result: BlockResult) -> list[Table]:
     """Return what a block auction came to: its sum, its periods, its blocks and curve orders."""
-    found = f"accepted: {len(result.accepted):,}" if result.accepted else "no block is accepted"
+    taken = len(result.accepted)
+    found = f"{taken:,} of {len(result.acceptance):,} blocks accepted"
     sums = [("welfare", result.welfare), ("bound", result.bound), ("gap", result.gap)]
     missed = {str(key) for key in result.paradoxically_rejected}
     blocks = [
