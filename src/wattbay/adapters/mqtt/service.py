@@ -153,6 +153,7 @@ class GmqttClient:
         self._connection += 1
         self._waiting = []
         if self._filters:
+            client.subscriptions.clear()
             client.subscribe([gmqtt.Subscription(one, qos=1) for one in self._filters])
 
     def _on_disconnect(self, *_: object) -> None:
