@@ -208,7 +208,7 @@ def _register(state: State, command: c.Registering, at: Instant) -> list[Event]:
         case c.PublishPrices():
             return publish(known, state.deliveries, command, at)
         case c.CallResponse():
-            return call(known, state.responses, command, at)
+            return call(known, state.responses, state.metering, command, at)
         case c.DefineProfile():
             return registry.define_profile(known, command)
         case c.DefineProduct():
@@ -401,7 +401,7 @@ def _prices_published(state: State, event: e.PricesPublished) -> None:
 
 
 def _response_called(state: State, event: e.ResponseCalled) -> None:
-    called(state.registry, state.responses, event)
+    called(state.registry, state.responses, state.metering, event)
 
 
 def _response_settled(state: State, event: e.ResponseSettled) -> None:

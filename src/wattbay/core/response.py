@@ -26,7 +26,7 @@ from wattbay.periods import WEEK, Instant
 from wattbay.units import round_half_even
 
 CALLS_MAX = 10_000
-"""Calls that are kept; those that ended two weeks before a new one are forgotten first."""
+"""Calls that are kept; one is forgotten once deliveries are final that end two weeks later."""
 DAYS_MAX = 7
 """Days that a baseline is the mean of: energies are kept for a week."""
 PODS_MAX = 100_000
@@ -40,7 +40,11 @@ class Responses(Struct):
 
 
 def call(
-    registry: Registry, responses: Responses, command: c.CallResponse, at: Instant
+    registry: Registry,
+    responses: Responses,
+    metering: Metering,
+    command: c.CallResponse,
+    at: Instant,
 ) -> list[e.Event]:
     """Let a supplier or the grid operator call for response before its window begins."""
     wanted = command.call
@@ -48,7 +52,7 @@ def call(
     if fault is not None:
         return refuse(*fault)
     length = wanted.count * registry.isp_us
-    kept = [one for one in responses.calls if not _is_over(registry, one, wanted.start)]
+    kept = [one for one in responses.calls if not _is_over(registry, metering, one)]
     for one in kept:
         if not _may_share_pods(one, wanted):
             continue
@@ -76,6 +80,11 @@ def _fault(registry: Registry, call: ResponseCall, at: Instant) -> tuple[Reason,
     unknown = [pod for pod in call.pods if pod not in registry.pods]
     if unknown or len(set(call.pods)) < len(call.pods):
         return Reason.UNKNOWN_POD, f"pods are registered, each named once: {unknown}"
+    if not has_role(registry, call.caller, Role.GRID_OPERATOR) and any(
+        (facts := facts_at(registry, pod, start)) is not None and facts.supplier != call.caller
+        for pod in call.pods
+    ):
+        return Reason.NOT_ALLOWED, "a supplier calls the pods that it supplies"
     if start % isp or not 1 <= call.count <= COUNT_MAX:
         return Reason.BAD_VALUE, f"1 to {COUNT_MAX} deliveries, from a boundary on"
     if start <= at:
@@ -102,18 +111,16 @@ def _may_share_pods(one: ResponseCall, other: ResponseCall) -> bool:
     return not (one.pods and other.pods) or not set(one.pods).isdisjoint(other.pods)
 
 
-def _is_over(registry: Registry, one: ResponseCall, start: Instant) -> bool:
-    """Tell whether a call is too old to matter to one that starts then."""
-    runs = registry.community.runs if registry.community is not None else ()
-    settled_us = max((run.after_us for run in runs), default=0) + registry.isp_us
-    return one.start + one.count * registry.isp_us + max(settled_us, 2 * WEEK) < start
+def _is_over(registry: Registry, metering: Metering, one: ResponseCall) -> bool:
+    """Tell whether a call is settled, and too old to matter to one that may still be made."""
+    return one.start + one.count * registry.isp_us + 2 * WEEK <= metering.final_until
 
 
-def called(registry: Registry, responses: Responses, event: ResponseCalled) -> None:
+def called(
+    registry: Registry, responses: Responses, metering: Metering, event: ResponseCalled
+) -> None:
     """Keep a call, and forget those that no longer matter."""
-    responses.calls = [
-        one for one in responses.calls if not _is_over(registry, one, event.call.start)
-    ]
+    responses.calls = [one for one in responses.calls if not _is_over(registry, metering, one)]
     responses.calls.append(event.call)
 
 
@@ -139,15 +146,18 @@ def settle(
         if rest or not 0 <= place < one.count:
             continue
         energies = metering.energy.get(delivery, {})
+        is_grid = has_role(registry, one.caller, Role.GRID_OPERATOR)
+        days = _days(registry, responses, one, place)
         for pod in one.pods or registry.pods:
             facts = facts_at(registry, pod, delivery)
             if facts is None or (one.tariff is not None and facts.tariff != one.tariff):
                 continue
-            used, baseline = _known(energies, pod), _baseline(registry, metering, one, place, pod)
+            if not is_grid and facts.supplier != one.caller:
+                continue
+            used, baseline = _known(energies, pod), _baseline(registry, metering, days, pod)
             if used is None or baseline is None:
                 continue
             saved = max(0, baseline - used) * one.rebate
-            is_grid = has_role(registry, one.caller, Role.GRID_OPERATOR)
             found.append(
                 ResponseSettled(
                     delivery=delivery,
@@ -170,14 +180,51 @@ def _known(energies: dict[PodId, EnergyMetered], pod: PodId) -> int | None:
     return max(0, energy.import_wh)
 
 
+def _days(
+    registry: Registry, responses: Responses, one: ResponseCall, place: int
+) -> list[tuple[Instant, list[ResponseCall]]]:
+    """Return the deliveries of a baseline, and the calls that were made for each in the meantime.
+
+    When the call was made there was none for them.
+    """
+    isp = registry.isp_us
+    starts = [Instant(start + place * isp) for start in one.baseline]
+    return [
+        (
+            start,
+            [
+                other
+                for other in responses.calls
+                if _overlap(other.start, other.count * isp, start, isp)
+            ],
+        )
+        for start in starts
+    ]
+
+
+def _is_meant(registry: Registry, one: ResponseCall, pod: PodId, delivery: Instant) -> bool:
+    """Tell whether a call means a pod in a delivery."""
+    if one.tariff is None:
+        return pod in one.pods
+    facts = facts_at(registry, pod, delivery)
+    return facts is not None and facts.tariff == one.tariff
+
+
 def _baseline(
-    registry: Registry, metering: Metering, one: ResponseCall, place: int, pod: PodId
+    registry: Registry,
+    metering: Metering,
+    days: Sequence[tuple[Instant, Sequence[ResponseCall]]],
+    pod: PodId,
 ) -> int | None:
     """Return the mean of what a pod drew in the same place of the baseline's windows. [Wh]
 
-    Of those windows of which it is known; None where it is of none. Rounded, halves to even.
+    Of those windows of which it is known, and for which the pod was not called; None where it is of
+    none. Rounded, halves to even.
     """
-    starts = (Instant(start + place * registry.isp_us) for start in one.baseline)
-    drawn = [_known(metering.energy.get(start, {}), pod) for start in starts]
+    drawn = [
+        _known(metering.energy.get(start, {}), pod)
+        for start, calls in days
+        if not any(_is_meant(registry, other, pod, start) for other in calls)
+    ]
     known = [energy for energy in drawn if energy is not None]
     return round_half_even(sum(known), len(known)) if known else None

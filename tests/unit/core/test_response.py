@@ -107,9 +107,43 @@ def test_calls_are_bounded_and_old_ones_are_forgotten(monkeypatch: pytest.Monkey
     assert called(street) == [None]
     soon = Instant(TOMORROW + WEEK)
     assert called(street, start=soon, baseline=(soon - DAY,)) == [Reason.TOO_MANY]
+    street.do(list_deliveries(day="2013-06-25", start=TOMORROW + 2 * WEEK, count=1))
+    street.until(TOMORROW + 2 * WEEK + ISP_US + FINAL)
     later = Instant(TOMORROW + 3 * WEEK)
     assert called(street, start=later, baseline=(Instant(later - DAY),)) == [None]
     assert [one.start for one in street.exchange.state.responses.calls] == [later]
+
+
+def test_call_for_a_far_day_does_not_forget_one_that_is_still_to_come() -> None:
+    street = a_street()
+    called(street)
+    later = Instant(TOMORROW + 9 * WEEK)
+    assert called(street, start=later, baseline=(Instant(later - DAY),)) == [None]
+    use(street, (500, 0), (300, 0))
+    assert [one.amount_nano for one in settled(street)] == [-40_000_000]
+
+
+def test_supplier_calls_the_pods_that_it_supplies_and_no_others() -> None:
+    street = a_street()
+    rival = PartyId("rival")
+    street.do(c.RegisterParty(party=a_party(rival, roles=(Role.SUPPLIER,))))
+    assert called(street, caller=rival) == [Reason.NOT_ALLOWED]
+    assert called(street, caller=rival, pods=(), tariff=TariffId("flat")) == [None]
+    use(street, (500, 0), (900, 0))
+    assert settled(street) == []
+    assert street.balance("supplier:rival") == 0
+
+
+def test_day_that_was_called_after_all_does_not_count_in_a_baseline() -> None:
+    street = a_street()
+    third = Instant(TOMORROW + DAY)
+    street.do(list_deliveries(day="2013-06-12", start=third, count=2))
+    called(street, start=third, baseline=(MIDNIGHT, TOMORROW))
+    called(street, pods=(), tariff=TariffId("flat"))
+    use(street, (500, 0), (100, 0), (400, 0))
+    street.until(third + 2 * ISP_US + FINAL)
+    found = {one.delivery: one for one in of(ResponseSettled, street.history)}
+    assert found[third].baseline_wh == 500
 
 
 # --- settling --------------------------------------------------------------------------------
