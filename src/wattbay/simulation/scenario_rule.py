@@ -28,10 +28,14 @@ def read_mechanism(table: Table, product: Product) -> Product:
     """Read how orders become trades, from ``[product]``; and by which rule, where there is one."""
     mechanism = Mechanism(table.choice("mechanism", tuple(Mechanism), Mechanism.CALL_AUCTION))
     rule, clearing_us = "", 0
-    if mechanism in BY_OPERATOR:
+    if mechanism in BY_OPERATOR and "rule" not in table:
+        what = f"{table.key('rule')} is missing: by what the operator clears a {mechanism} market"
+        table.fault("rule", what, f"one of {', '.join(_RULES[mechanism])}")
+    elif mechanism in BY_OPERATOR:
         rule = table.choice("rule", _RULES[mechanism])
     elif "rule" in table:
-        table.fault("rule", f"a {mechanism} market has no rule of the operator's", "leave it out")
+        what = f"{table.key('rule')}: a {mechanism} market has no rule of the operator's"
+        table.fault("rule", what, "leave it out, or name another mechanism")
     if mechanism is Mechanism.SUBMITTED:
         clearing_us = table.minutes("clearing_minutes", CLEARING_US, least=1)
     elif "clearing_minutes" in table:

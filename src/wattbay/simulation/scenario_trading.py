@@ -24,7 +24,9 @@ def read_trading(table: Table, product: Product, zones: Collection[str]) -> Prod
     if product.mechanism is not Mechanism.CONTINUOUS:
         for name in _OF_CONTINUOUS:
             if name in table:
-                table.fault(name, f"a {product.mechanism} market does not know it", "leave it out")
+                what = f"{table.key(name)} is of continuous trading, and this a"
+                what += f" {product.mechanism} market"
+                table.fault(name, what, "leave it out")
             table.known(name)
         return product
     mode = table.choice("self_trade", (_NONE, *SelfTrade), _NONE)

@@ -47,7 +47,7 @@ def test_an_auction_has_position_limits_and_nothing_else_of_trading(tmp_path: Pa
     assert a_street(tmp_path, "position_max_wh = 5").product.position_max_wh == 5
     with pytest.raises(ConfigError) as told:
         a_street(tmp_path, 'self_trade = "newest"\nopening_before_minutes = 90')
-    assert str(told.value).count("a call_auction market does not know it") == 2
+    assert str(told.value).count("is of continuous trading, and this a call_auction market") == 2
 
 
 @pytest.mark.parametrize(
