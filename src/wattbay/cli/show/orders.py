@@ -89,6 +89,8 @@ def _no_order(run: Run, pod: str, start: Instant) -> Fault:
     orders.sort(key=lambda order: abs(order.delivery_start - start))
     near = sorted({run.place.typed(order.delivery_start) for order in orders[:SHOWN_NEAR]})
     remedy = f"the nearest are for {', '.join(near)}" if near else "it placed none at all"
+    if not near and not run.read("orders", OrderRow, pl.lit(True)):
+        remedy = "nobody did: ask for the receipt, or the delivery"
     where = f"{pod} {run.place.typed(start)}"
     return Fault(where, f"no order was placed for this {run.place.span_name}", remedy)
 
