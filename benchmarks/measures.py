@@ -214,7 +214,7 @@ def continuous_trading() -> Iterator[Figure]:
 INGEST_BOUNDS_US = {
     "embedded, SQLite": (330, 230),
     "Mosquitto, SQLite": (110, 55),
-    "Mosquitto, PostgreSQL": (110, 55),
+    "Mosquitto, PostgreSQL": (120, 55),
 }
 """Bound and aim, a reading. Nearly all of it is the signature, which takes 42 µs on a calm core and
 twice that where broker and publisher share it: so far apart are the two. [µs]"""

@@ -23,6 +23,8 @@ from typing import NamedTuple
 WAIT_S = 30.0
 """How long anything may take that is waited for."""
 PAUSE_S = 0.01
+AGAIN_S = 0.3
+"""How long after a start that failed the next is tried."""
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin")
 
 
@@ -108,20 +110,28 @@ class Server:
         self._log = log
         self._is_up = is_up
         self._running: subprocess.Popen[bytes] | None = None
+        self._begun_s = 0.0
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        with self._log.open("ab") as log:
-            self._running = subprocess.Popen(
-                self._command,
-                stdout=log,
-                stderr=log,
-                user=self._who.uid,
-                group=self._who.gid,
-                extra_groups=None if self._who.uid is None else [],
-            )
-        until(lambda: self._is_up() or self._is_over(), f"{self._command[0]} starts")
-        assert not self._is_over(), self._log.read_text(errors="replace")[-2_000:]
+        """Start it, and wait until it answers.
+
+        A database that was killed cannot start before its last process has gone: it is tried again.
+        """
+        until(self._is_begun, f"{self._command[0]} starts")
+
+    def _is_begun(self) -> bool:
+        if self._is_over() and time.monotonic() - self._begun_s > AGAIN_S:
+            self._begun_s = time.monotonic()
+            with self._log.open("ab") as log:
+                self._running = subprocess.Popen(
+                    self._command,
+                    stdout=log,
+                    stderr=log,
+                    user=self._who.uid,
+                    group=self._who.gid,
+                    extra_groups=None if self._who.uid is None else [],
+                )
+        return self._is_up() and not self._is_over()
 
     def _is_over(self) -> bool:
         return self._running is None or self._running.poll() is not None
@@ -131,7 +141,7 @@ class Server:
         if self._running is not None:
             self._running.kill()
             self._running.wait(WAIT_S)
-        self._running = None
+        self._running, self._begun_s = None, 0.0
 
     def stop(self) -> None:
         """End it, if it still runs, and wait until it has tidied up."""
@@ -139,13 +149,6 @@ class Server:
             self._running.send_signal(signal.SIGINT)
             self._running.wait(WAIT_S)
         self._running = None
-
-    def cpu_s(self) -> float:
-        """Return the CPU time that it used so far. [s]"""
-        assert self._running is not None
-        stat = Path(f"/proc/{self._running.pid}/stat").read_text(encoding="utf-8")
-        ticks = stat.rpartition(")")[2].split()
-        return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

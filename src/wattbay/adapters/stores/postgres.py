@@ -201,7 +201,7 @@ class PostgresReadingStore:
         self._insert(db, new)
         ordered = sorted(touched)
         db.execute(
-            "INSERT INTO runs SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::bytea[])"
+            "INSERT INTO runs SELECT * FROM unnest(%b::integer[], %b::bigint[], %b::bytea[])"
             " ON CONFLICT (device, boot) DO UPDATE SET runs = excluded.runs",
             (
                 [number for number, _ in ordered],
