@@ -295,9 +295,13 @@ def define_product(registry: Registry, command: c.DefineProduct) -> list[e.Event
     checked_us = product.network_check_us + product.clearing_us
     if checked_us - product.closes_before_us > registry.isp_us + first:
         return refuse(Reason.BAD_VALUE, "a delivery is cleared before its first settlement run")
-    worst = product.quantity_max_wh * max(abs(product.price_min), abs(product.price_max))
+    middle = product.price_max if product.reference is None else product.reference
+    if not product.price_min <= middle <= product.price_max:
+        return refuse(Reason.PRICE_LIMIT, "reference is price_min to price_max")
+    fee = max((one.nano_per_wh for one in product.network_fees), default=product.network_fee)
+    worst = product.quantity_max_wh * (max(abs(product.price_min), abs(product.price_max)) + fee)
     if worst > SAFE_INTEGER_MAX:
-        return refuse(Reason.OUT_OF_RANGE, "quantity_max_wh x price stays below 2^53")
+        return refuse(Reason.OUT_OF_RANGE, "quantity_max_wh x price and fee stays below 2^53")
     return [e.ProductDefined(product=product)]
 
 

@@ -193,6 +193,8 @@ def test_a_profile_that_cannot_be_is_refused(
         ({"opens_before_us": HOUR, "closes_before_us": HOUR}, Reason.BAD_VALUE),
         ({"network_check_us": -1}, Reason.BAD_VALUE),
         ({"reference": 5}, Reason.OFF_TICK),
+        ({"reference": 500_010}, Reason.PRICE_LIMIT),
+        ({"network_fee": SAFE_INTEGER_MAX - 1}, Reason.OUT_OF_RANGE),
         ({"network_fee": 5}, Reason.OFF_TICK),
         ({"network_fee": -10}, Reason.BAD_VALUE),
         ({"closes_before_us": -DAY, "network_check_us": ISP_US + 1}, Reason.BAD_VALUE),

@@ -252,13 +252,21 @@ def worst_case(
     """Return the most that an order can cost its party. [nano-currency]
 
     A buyer pays its limit at most. A seller may have to pay a negative price, and may be short:
-    then it buys back at the supplier's price what it sold at its limit.
+    then it buys back at the supplier's price what it sold at its limit. A limit is all-in; who
+    names none may meet the last price of the product, and the network fee comes on top.
     """
     if side is Side.BUY:
-        price = product.price_max if limit is None else limit
+        price = product.price_max + _dearest_fee(product) if limit is None else limit
         return quantity_wh * price if price > 0 else 0
-    price = product.price_min if limit is None else limit
+    price = product.price_min - _dearest_fee(product) if limit is None else limit
     return quantity_wh * max(0, -price, short_price(product, tariff) - price)
+
+
+def _dearest_fee(product: Product) -> int:
+    """Return the most that the network may take a Wh, where prices are not verified all-in."""
+    if product.mechanism is Mechanism.SUBMITTED:
+        return 0
+    return max((fee.nano_per_wh for fee in product.network_fees), default=product.network_fee)
 
 
 def released_nano(order: Order, energy_wh: int) -> int:

@@ -21,7 +21,7 @@ from tests.builders import (
 from tests.play import Play, of, reason
 from wattbay.core import commands as c
 from wattbay.core.events import OrderAmended, OrderCancelled, OrderCurtailed, OrderPlaced
-from wattbay.core.facts import Funding, Product, Role, Side
+from wattbay.core.facts import Funding, Mechanism, Product, Role, Side
 from wattbay.core.market.orders import (
     ORDERS_PER_DELIVERY_MAX,
     short_price,
@@ -167,6 +167,23 @@ def test_the_worst_case_of_an_order_is_held_to_the_nano(
     street = a_street()
     assert placed(street, an_order(side=side, limit=limit)).hold_nano == 250 * held
     assert street.held("h01/p01") == 250 * held
+
+
+@pytest.mark.parametrize("mechanism", [Mechanism.CALL_AUCTION, Mechanism.CONTINUOUS])
+@pytest.mark.parametrize("side", [*Side])
+def test_what_a_market_order_comes_to_with_the_network_fee_was_held_for_it(
+    mechanism: Mechanism, side: Side
+) -> None:
+    product = structs.replace(a_product(), mechanism=mechanism, network_fee=10_000)
+    street = Play(a_town(2, product=product))
+    other, worst = (Side.SELL, 500_000) if side is Side.BUY else (Side.BUY, -500_000)
+    street.do(an_order("h01", side=other, limit=worst))
+    events = street.do(an_order("h02", side=side, limit=None))
+    (order,) = of(OrderPlaced, events)
+    street.until(MIDNIGHT)
+    (trade,) = street.trades()
+    paid = trade.buy_price if side is Side.BUY else trade.hold_nano // 250 - trade.sell_price
+    assert order.hold_nano >= 250 * paid == -street.balance("h02/p02") + street.held("h02/p02")
 
 
 def test_being_short_costs_the_dearest_of_the_prices_that_may_apply() -> None:
