@@ -125,7 +125,7 @@ def _fault(
     at: Instant,
 ) -> list[e.Event] | None:
     """Refuse an order that is over, can never act, or waits for what cannot be."""
-    closes = gate_closes(product, command.delivery)
+    closes = _closes(market, product, command.delivery)
     if terms.expires is not None and terms.expires <= at:
         return refuse(Reason.ALREADY_EXPIRED, f"it is over: {to_text(terms.expires)}")
     if terms.valid_from is not None and terms.valid_from >= closes:
@@ -139,6 +139,12 @@ def _fault(
     if terms.condition is None:
         return None
     return _bad_condition(registry, market, metering, command, terms.condition, at)
+
+
+def _closes(market: Market, product: Product, delivery: Instant) -> Instant:
+    """Return when the gate of a delivery closes: with blocks, before the first of its day."""
+    book = market.books[product.product].get(delivery)
+    return gate_closes(product, delivery if book is None else book.gate_of(delivery))
 
 
 def _bad(detail: str) -> list[e.Event]:
@@ -165,7 +171,7 @@ def _bad_condition(
         return None
     if delivery % registry.isp_us:
         return _bad("a delivery begins at a boundary")
-    closes = gate_closes(registry.products[command.product], command.delivery)
+    closes = _closes(market, registry.products[command.product], command.delivery)
     if condition.product is not None:
         return _bad_price(registry, market, condition.product, delivery, closes, at)
     if delivery + registry.isp_us >= closes:
@@ -402,7 +408,7 @@ def placed(registry: Registry, market: Market, metering: Metering, event: e.Orde
     terms = event.terms
     if terms is None or not _is_timed(terms):
         return
-    closes = gate_closes(registry.products[event.product], event.delivery)
+    closes = _closes(market, registry.products[event.product], event.delivery)
     condition = terms.condition
     is_met = condition is not None and standby.is_met(
         market.standby, metering, event.pod, condition

@@ -10,13 +10,13 @@ from tests.play import Play, of, reason
 from tests.submitting import CLEARS_AT, GATE, PRODUCT, a_market, a_submitted_product
 from wattbay.core import commands as c
 from wattbay.core.commands import SubmittedTrade
-from wattbay.core.events import AuctionCleared, GateClosed, Rejected, Traded
+from wattbay.core.events import AuctionCleared, GateClosed, OrderCancelled, Rejected, Traded
 from wattbay.core.facts import LimitTerm, NetworkLimit, Side
 from wattbay.core.reasons import Reason
-from wattbay.core.terms import Block, OrderTerms
+from wattbay.core.terms import Block, OrderTerms, TimeInForce
 from wattbay.ids import OrderId, PartyId, PodId
 from wattbay.kernel.replay import restore, snapshot
-from wattbay.periods import HOUR, Instant
+from wattbay.periods import HOUR, MINUTE, Instant
 
 NEXT = Instant(MIDNIGHT + ISP_US)
 
@@ -369,3 +369,15 @@ def test_what_a_buyer_sells_besides_is_held_at_once_and_its_block_is_not_amended
     market.do(c.CancelOrder(order=OrderId(3), pod=an_order("h03").pod))
     block = a_block("h03", 100, -90, side=Side.BUY, limit=50_000)
     assert reason(market.submit(block)) is Reason.NO_COLLATERAL
+
+
+def test_order_does_not_expire_between_the_gate_of_its_day_and_the_result() -> None:
+    soon = OrderTerms(time_in_force=TimeInForce.GTD, expires=Instant(GATE + MINUTE))
+    late = OrderTerms(valid_from=Instant(GATE + MINUTE))
+    market = a_day(structs.replace(an_order("h03", delivery=NEXT), terms=soon))
+    assert reason(market.submit(structs.replace(an_order(delivery=NEXT), terms=late))) is (
+        Reason.BAD_CONDITION
+    )
+    market.until(CLEARS_AT - 1)
+    assert OrderId(3) in market.exchange.state.market.places
+    assert of(OrderCancelled, market.history) == []
