@@ -38,12 +38,12 @@ STEPS_MAX: Final = 4_096
 PODS_MAX: Final = 4_096
 """Of one batch."""
 ORDER_WIDTH: Final = 2
-"""Of each order that came in: place of its pod, and its hold."""
+"""Of each order that came in: place of its pod, and what each Wh of it holds."""
 TRADE_WIDTH: Final = 7
 """Places of buyer and seller, what the buyer pays a Wh, the seller's hold, what of the buy order's
 and of the sell order's hold is released; and whether it was the buy order that rested."""
-CHANGE_WIDTH: Final = 6
-"""Order, quantity, limit, hold, whether it keeps its place, what rests."""
+CHANGE_WIDTH: Final = 7
+"""Order, quantity, limit, hold, whether it keeps its place, what rests, what each Wh holds."""
 INTEGER_BYTES: Final = 8
 
 
@@ -66,6 +66,8 @@ class AccountMoved(Record, kw_only=True):
     """Held for orders and sales together."""
     short_nano: int
     """What of that is held for sales, until the delivery is settled."""
+    is_new: bool = False
+    """Whether nothing was ever paid on it before."""
 
 
 class PodMoved(Record, kw_only=True):
@@ -105,7 +107,7 @@ class OrdersEntered(Message, kw_only=True):
     parts: tuple[int, ...] = ()
     """Which of the cancellations, from 0, leave a part of their order open."""
     arrivals: tuple[int, ...] = ()
-    """Which of the orders that came in, from 0, brought a party or a pool that is new."""
+    """Of orders that brought a party or a pool that is new: place of the pod, then the side."""
     volume_wh: int = 0
     """Traded."""
     value_nano: int = 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wattbay.core import commands as c
@@ -32,6 +33,7 @@ from wattbay.core.market.codes import (
     HAS_TERMS,
     MOVED,
     NEW_WIDTH,
+    REDUCED,
     TERMS_WIDTH,
     TRADE,
 )
@@ -44,6 +46,9 @@ from wattbay.ids import OrderId, TradeId
 AT_ONCE = OrderTerms(time_in_force=TimeInForce.IOC)
 """What an order says of which nothing rests."""
 
+
+_WIDTHS: Mapping[int, int] = MappingProxyType({CANCELLED: 4, MOVED: 5, REDUCED: 3})
+"""Of rows that are neither trades nor orders that come in."""
 
 Single = c.PlaceOrder | c.AmendOrder | c.CancelOrder
 """What a step stands for."""
@@ -118,6 +123,19 @@ class Telling:
             else:
                 yield [e.Rejected(reason=why.reason, detail=why.detail)]
 
+    def trades(self) -> Iterator[e.Traded]:
+        """Yield the trades alone, of a telling that is not begun."""
+        rows, at, end = self._rows, 0, len(self._rows)
+        while at < end:
+            code = rows[at]
+            if code == TRADE:
+                yield self._trade(at)
+                at += 5
+            elif code == ENTERED:
+                at += NEW_WIDTH + (TERMS_WIDTH if rows[at + 7] & HAS_TERMS else 0)
+            else:
+                at += _WIDTHS[code]
+
     def _taken(self) -> list[e.Event]:
         """Return the events of the next step that was not refused."""
         found: list[e.Event] = []
@@ -136,10 +154,10 @@ class Telling:
                 self._at += NEW_WIDTH + (TERMS_WIDTH if rows[at + 7] & HAS_TERMS else 0)
             elif code == CANCELLED:
                 found.append(self._cancellation(at))
-                self._at += 4
+                self._at += _WIDTHS[code]
             else:
                 found.append(self._change())
-                self._at += 5 if code == MOVED else 3
+                self._at += _WIDTHS[code]
         return found
 
     def _order(self, at: int) -> e.OrderPlaced:
@@ -153,7 +171,7 @@ class Telling:
             side=Side.BUY if rows[at + 3] > 0 else Side.SELL,
             quantity_wh=rows[at + 5],
             limit=rows[at + 4],
-            hold_nano=self._orders[place + 1],
+            hold_nano=self._orders[place + 1] * rows[at + 5],
             terms=AT_ONCE if rows[at + 7] else None,
             rests_wh=rows[at + 6],
         )
@@ -200,7 +218,7 @@ class Telling:
     def _change(self) -> e.OrderAmended:
         first = self._changed * CHANGE_WIDTH
         self._changed += 1
-        order, quantity, limit, hold, keeps, rests = self._changes[first : first + CHANGE_WIDTH]
+        order, quantity, limit, hold, keeps, rests, _ = self._changes[first : first + CHANGE_WIDTH]
         return e.OrderAmended(
             order=OrderId(order),
             product=self._event.product,
@@ -241,6 +259,15 @@ def traded(rooms: Rooms, event: e.Traded) -> None:
     market.next_trade = event.trade + 1
     dl.traded(deliveries, book, event, seller)
     folding.traded(market, book, event)
+
+
+def untraded(rooms: Rooms, event: e.TradeCancelled) -> None:
+    """Let a trade that the grid operator undid be as if it had never been."""
+    registry, market, deliveries, book = rooms
+    ledger.post(book, ledger.postings(registry, event))
+    seller = ledger.account_at(registry, event.traded.seller, event.traded.delivery)
+    dl.untraded(deliveries, book, event.traded, seller)
+    folding.untraded(market, event.traded)
 
 
 def fold(rooms: Rooms, event: OrdersEntered) -> None:

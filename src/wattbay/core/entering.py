@@ -29,7 +29,7 @@ from wattbay.core.batches import (
 )
 from wattbay.core.deliveries import Deliveries, Delivery
 from wattbay.core.entered import AT_ONCE, Rooms, let, single
-from wattbay.core.facts import Mechanism
+from wattbay.core.facts import Mechanism, Side
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import desk, folding, orders
 from wattbay.core.market.codes import CANCELLED, ENTERED, MOVED, REDUCED, TRADE
@@ -129,10 +129,12 @@ class _Batch:
             refused = StepRefused(step=self._steps, reason=first.reason, detail=first.detail)
             self._refused.append(refused)
         else:
+            packing = self._packing
             for event in decided:
-                self._packing.note_touched(event)
+                if type(event) is not e.OrderPlaced:
+                    packing.note_touched(event)
                 let(self._rooms, event)
-                self._packing.take(event)
+                packing.take(event)
         self._steps += 1
 
     def _decide(self, step: list[int], at: Instant) -> list[e.Event]:
@@ -193,6 +195,7 @@ class _Batch:
                         money_nano=money,
                         held_nano=held,
                         short_nano=short.get(name, 0),
+                        is_new=is_new,
                     )
                 )
         return tuple(found)
@@ -251,7 +254,7 @@ class _Packing:
         self._standing = book.orders
         self._venue = book.venue
         self._kinds = self._count_kinds()
-        self._orders = self._ended = 0
+        self._ended = 0
 
     def _count_kinds(self) -> int:
         """Return how many parties and pools the book knows."""
@@ -307,12 +310,13 @@ class _Packing:
             terms = terms_of(event.terms, 0)
             came = Entered(number, party, pool, limit, quantity, terms, rests, waits=False)
             self.rows += pack_outcomes((came,))
-        self.orders += (self.places[event.pod], event.hold_nano)
+        each = event.hold_nano // quantity  # divides: exactly, each Wh holds as much
+        place = self.places[event.pod]
+        self.orders += (place, each)
         kinds = self._count_kinds()
         if kinds > self._kinds:
             self._kinds = kinds
-            self.arrivals.append(self._orders)
-        self._orders += 1
+            self.arrivals += (place, 1 if event.side is Side.BUY else -1)
 
     def _traded(self, event: e.Traded) -> None:
         is_buy = event.maker == event.buy_order
@@ -337,6 +341,7 @@ class _Packing:
             self.rows += (REDUCED, event.order, event.quantity_wh)
         else:
             self.rows += (MOVED, event.order, limit, event.quantity_wh, rests)
+        each = event.hold_nano // self._standing[event.order].open_wh  # divides: exactly, as above
         self.changes += (
             event.order,
             event.quantity_wh,
@@ -344,4 +349,5 @@ class _Packing:
             event.hold_nano,
             int(event.keeps_place),
             rests,
+            each,
         )

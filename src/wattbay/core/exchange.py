@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
 from types import MappingProxyType
 from typing import Any, assert_never, get_args
 
@@ -30,7 +29,7 @@ from wattbay.core.batches import OrdersEntered
 from wattbay.core.commands import Command
 from wattbay.core.deliveries import Deliveries
 from wattbay.core.events import Event, ReceiptIssued
-from wattbay.core.facts import Role, TradingPhase
+from wattbay.core.facts import TradingPhase
 from wattbay.core.flow import Agenda
 from wattbay.core.ledger import Ledger
 from wattbay.core.market import (
@@ -49,7 +48,9 @@ from wattbay.core.market import (
 )
 from wattbay.core.market.orders import Market
 from wattbay.core.meters import Metering
+from wattbay.core.pending import ALOOF, Pending
 from wattbay.core.reasons import Reason
+from wattbay.core.receipts import book_receipts
 from wattbay.core.registry import Registry
 from wattbay.core.response import Responses, call, called, settle
 from wattbay.core.statements import Statements
@@ -76,17 +77,30 @@ class Exchange:
 
     def __init__(self, state: State | None = None) -> None:
         """Start empty, or from a snapshot."""
-        self.state = State() if state is None else state
+        self._state = State() if state is None else state
+        self._pending = Pending()
         self._changes = dict(_CHANGES)  # Looked up twice an entry: a plain mapping is quicker.
+
+    @property
+    def state(self) -> State:
+        """Return all that it knows."""
+        if self._pending:
+            self._pending.settle(_rooms(self._state))
+        return self._state
 
     def due(self) -> tuple[Instant, Command] | None:
         """Return the next command that the clock asks for, and its instant."""
-        state = self.state
+        state = self._state
         return flow.due(state.registry, state.agenda, state.deliveries, state.market)
 
     def decide(self, command: Command, at: Instant) -> list[Event]:
         """Return what a command comes to at an instant; changes nothing."""
-        state = self.state
+        state = self._state
+        if type(command) is c.EnterOrders:
+            # Of the other deliveries it looks at nothing.
+            self._pending.settle_orders(_rooms(state), (command.product, command.delivery))
+        elif self._pending and type(command) is not c.SubmitReading:
+            state = self.state
         if state.registry.community is None and not isinstance(command, c.OpenCommunity):
             return registry.refuse(Reason.COMMUNITY_NOT_OPEN, "open the community first")
         decided = _decide(state, command, at)
@@ -99,12 +113,23 @@ class Exchange:
         self.apply_all((event,))
 
     def apply_all(self, events: Sequence[Event]) -> None:
-        """Let the events of an entry be so, in order.
+        """Let the events of an entry be so, in order."""
+        if len(events) == 1 and type(events[0]) is OrdersEntered and events[0].is_plain:
+            self._pending.fold(_rooms(self._state), events[0])
+        else:
+            self._apply_all(events)
+        if self._state.market.reached:
+            folding.complete(self._state.market)
+
+    def _apply_all(self, events: Sequence[Event]) -> None:
+        """Change one thing after the other.
 
         Receipts, which come by the dozen, are booked together: what they have in common is looked
         up once.
         """
-        state, changes = self.state, self._changes
+        state, changes = self._state, self._changes
+        if self._pending and not ALOOF.issuperset(map(type, events)):
+            state = self.state
         receipts: list[e.ReceiptIssued] | None = None
         for event in events:
             if type(event) is ReceiptIssued:
@@ -118,8 +143,6 @@ class Exchange:
             changes[type(event)](state, event)
         if receipts is not None:
             _receipts(state, receipts)
-        if state.market.reached:
-            folding.complete(state.market)
 
 
 def _decide(state: State, command: Command, at: Instant) -> list[Event]:
@@ -168,7 +191,7 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
         case c.ActivateEnergy():
             return dl.activate(known, state.deliveries, command)
         case c.SubstituteEnergy():
-            return _substitute(state, command)
+            return metering.substitute(known, state.metering, command)
         case c.CorrectDelivery():
             return dl.correct(known, state.deliveries, state.metering, command)
         case c.ChangePhase():
@@ -228,13 +251,6 @@ def _register_pod(state: State, command: c.RegisterPod, at: Instant) -> list[Eve
     return registry.register_pod(state.registry, command)
 
 
-def _substitute(state: State, command: c.SubstituteEnergy) -> list[Event]:
-    """Let the metered data responsible set an energy."""
-    if not registry.has_role(state.registry, command.responsible, Role.METERED_DATA_RESPONSIBLE):
-        return registry.refuse(Reason.NOT_ALLOWED, "only the metered data responsible substitutes")
-    return metering.substitute(state.registry, state.metering, command)
-
-
 # --- changes: one function an event, and the table that says which ---------------------------
 
 
@@ -272,10 +288,7 @@ def _orders_entered(state: State, event: OrdersEntered) -> None:
 
 
 def _trade_cancelled(state: State, event: e.TradeCancelled) -> None:
-    ledger.post(state.ledger, ledger.postings(state.registry, event))
-    seller = ledger.account_at(state.registry, event.traded.seller, event.traded.delivery)
-    dl.untraded(state.deliveries, state.ledger, event.traded, seller)
-    folding.untraded(state.market, event.traded)
+    entered.untraded(_rooms(state), event)
 
 
 def _phase_changed(state: State, event: e.PhaseChanged) -> None:
@@ -414,24 +427,7 @@ def _nothing(state: State, event: Event) -> None:
 
 
 def _receipts(state: State, events: Sequence[e.ReceiptIssued]) -> None:
-    """Post receipts, accrue them, and keep them while their delivery is open."""
-    known = state.registry
-    for start, together in groupby(events, key=_delivery_of):
-        batch = list(together)
-        dated = [registry.facts_then(known, event.receipt.pod, start) for event in batch]
-        ledger.charge(state.ledger, start, dated, batch)
-        delivery = state.deliveries.open.get(start)
-        if delivery is None:
-            day = state.deliveries.final[start].day
-        else:
-            day = delivery.day
-            for event in batch:
-                delivery.receipts[event.receipt.pod] = event.receipt
-        statements.accrue(state.statements, known, start, day, dated, batch)
-
-
-def _delivery_of(event: e.ReceiptIssued) -> Instant:
-    return event.receipt.delivery
+    book_receipts(state.registry, state.ledger, state.deliveries, state.statements, events)
 
 
 def _deliveries_listed(state: State, event: e.DeliveriesListed) -> None:

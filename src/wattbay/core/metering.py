@@ -15,10 +15,10 @@ from types import MappingProxyType
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.events import EnergyMetered
-from wattbay.core.facts import PodFacts, Quality
+from wattbay.core.facts import PodFacts, Quality, Role
 from wattbay.core.meters import Metering, MeterInUse, Total, boundary_of
 from wattbay.core.reasons import Reason
-from wattbay.core.registry import Registry, check_meter, facts_at, facts_then, refuse
+from wattbay.core.registry import Registry, check_meter, facts_at, facts_then, has_role, refuse
 from wattbay.ids import PodId, ProfileId
 from wattbay.periods import DAY, HOUR, MINUTE, WEEK, Instant
 from wattbay.units import PPM, share
@@ -399,6 +399,8 @@ def substitute(
 
     Inside a gap between two registers the other periods share what is left of the advance.
     """
+    if not has_role(registry, command.responsible, Role.METERED_DATA_RESPONSIBLE):
+        return refuse(Reason.NOT_ALLOWED, "only the metered data responsible substitutes")
     if facts_at(registry, command.pod, command.delivery) is None:
         return refuse(Reason.UNKNOWN_POD, f"pod {command.pod} at that delivery")
     if command.delivery < metering.final_until:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from wattbay.core.batches import OrdersEntered
 from wattbay.core.commands import (
     AmendOrder,
     CancelTrade,
@@ -17,7 +18,7 @@ from wattbay.core.commands import (
     SubmitClearing,
     TakeOffer,
 )
-from wattbay.core.entered import told
+from wattbay.core.entered import Telling
 from wattbay.core.events import AuctionCleared, TradeCancelled, Traded, TradingClosed
 from wattbay.ids import PodId, ProductId
 from wattbay.kernel.codec import Entry
@@ -60,8 +61,11 @@ class Auctions:
         kind = type(entry.command)
         if kind not in _TOLD_BY or (kind is PlaceOrder and len(entry.events) == 1):
             return
-        for event in told(entry.events):
+        for event in entry.events:
             match event:
+                case OrdersEntered(product=product) if product == self._product:
+                    for traded in Telling(event).trades():
+                        self._trade(traded, 1)
                 case Traded(product=product) if product == self._product:
                     self._trade(event, 1)
                 case TradeCancelled(traded=traded) if traded.product == self._product:

@@ -15,11 +15,13 @@ from collections.abc import Iterable
 
 from wattbay.core.market.batch import Batch
 from wattbay.core.market.codes import (
+    ARRIVAL,
     IN_CLOSED,
     KEY,
     NONE,
     NUMBER,
     OPEN,
+    TOTAL,
     VALUE_MAX,
 )
 from wattbay.core.market.columns import Column, column_of
@@ -166,6 +168,26 @@ class Book:
                 last_key = key
             found[-1][1].append((orders[order + NUMBER], orders[order + OPEN]))
         return found
+
+    def lines(self) -> list[tuple[int, int, int, int, int]]:
+        """Return what rests, by arrival: order, side, limit, total, and what is open of it."""
+        queues = self._standing.queues
+        orders = queues.orders
+        found = [
+            (orders[order + ARRIVAL], order, side)
+            for side in (BUY, SELL)
+            for order in queues.resting(side)
+        ]
+        return [
+            (
+                orders[order + NUMBER],
+                side,
+                side * orders[order + KEY],
+                orders[order + TOTAL],
+                orders[order + OPEN],
+            )
+            for _, order, side in sorted(found)
+        ]
 
     def stops(self) -> list[int]:
         """Return the stop orders that have not acted, by arrival."""
