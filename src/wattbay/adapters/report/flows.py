@@ -94,9 +94,8 @@ def flows(run: Run) -> tuple[Section, Json] | None:
     )
     notes = [
         (
-            "Traded: ordered in an auction and delivered. Shared: a neighbour's surplus "
-            "met a neighbour's need in the same "
-            f"{run.place.span}, but nobody had ordered it; the community settles it first."
+            f"Traded: {run.way.traded}. Shared: a neighbour's surplus met a neighbour's need in "
+            f"the same {run.place.span}, but nobody had traded it; the community settles it first."
         ),
     ]
     if run.total("charge_wh"):

@@ -111,12 +111,19 @@ class Settlement(Struct, frozen=True):
     pool_price: int | None = None
 
 
+class Auction(Struct, frozen=True):
+    """How the auctions of the product price trades."""
+
+    pricing: str = "uniform"
+
+
 class Tariffs(Struct, frozen=True):
     """What `tariffs.json` says."""
 
     tariffs: dict[str, Tariff] = {}
     pods: dict[str, tuple[PodTariff, ...]] = {}
     settlement: Settlement = Settlement()
+    auction: Auction = Auction()
 
 
 class Totals(Struct, frozen=True):

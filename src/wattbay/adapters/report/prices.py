@@ -110,12 +110,7 @@ def prices(run: Run) -> tuple[Section, Json]:
             f"{purse.price(low, unit=False)} to {purse.price(high)}; "
             f"{purse.price(mean)} on average over what was traded."
         )
-    notes = [
-        (
-            f"Each {span} has one price, found by an auction before delivery. "
-            "Where the line breaks, no bid reached an offer."
-        )
-    ]
+    notes = [run.way.price.format(span=span)]
     limits = corridor(run)
     lines: list[Json] = []
     if limits is not None:
@@ -180,8 +175,10 @@ def _price_table(run: Run) -> str:
     )  # fmt: skip
 
 
-def auctions(run: Run) -> tuple[Section, Json]:
-    """Write the supply and demand curves of auctions, one at a time to look at."""
+def auctions(run: Run) -> tuple[Section, Json] | None:
+    """Write the supply and demand curves of auctions, one at a time; None where nobody orders."""
+    if not run.way.curves:
+        return None
     picked, which = _picked(run)
     curves = _curves(run, picked)
     kept = [
@@ -196,10 +193,7 @@ def auctions(run: Run) -> tuple[Section, Json]:
         "auctions": kept,
     }
     share = percent(run.total("surplus_nano"), run.total("surplus_maximum_nano"))
-    finding = (
-        "Bids from high to low meet offers from low to high; where they cross, "
-        f"everyone trades at one price. {which}"
-    )
+    finding = f"{run.way.curves} {which}"
     notes = (
         (
             "A step is the energy that homes would buy, or sell, at that limit or better. Orders "
@@ -213,7 +207,7 @@ def auctions(run: Run) -> tuple[Section, Json]:
             "count as nothing on both sides."
         )
         if run.total("surplus_maximum_nano")
-        else "There was nothing to gain: no bid was as high as any offer.",
+        else run.way.gain,
     )
     body = chart("curve", "auctions", "Supply and demand in one auction", height=360)
     body += behind("supply and demand of this auction", "", name="auctions")

@@ -12,6 +12,7 @@ import polars as pl
 
 from wattbay.adapters.report.fold import Counts, fold
 from wattbay.adapters.report.folder import KINDS, Home, RunFolder
+from wattbay.adapters.report.rules import Way, way_of
 from wattbay.adapters.report.words import Place, Purse, offset
 
 GROUP_HOMES_MIN = 5
@@ -59,6 +60,11 @@ class Run:
     def homes(self) -> tuple[Home, ...]:
         """Every pod, by id."""
         return self.folder.homes
+
+    @cached_property
+    def way(self) -> Way:
+        """How orders, or meters alone, became trades."""
+        return way_of(self.folder)
 
     @property
     def is_long(self) -> bool:

@@ -76,7 +76,7 @@ function curve(host, { auctions, purse, range }) {
       if (made.at(-1)?.label !== day) made.push(html('optgroup', { label: day }));
       const outcome = priced(a)
         ? `${fixed(a[1] / purse.scale, 2)} ${purse.unit}, ${fixed(a[2] / 1000, 2)} kWh`
-        : 'nothing crossed';
+        : 'nothing was traded';
       made
         .at(-1)
         .append(html('option', { value: i }, `${c.weekday} ${c.day} ${c.time}: ${outcome}`));
@@ -92,7 +92,7 @@ function curve(host, { auctions, purse, range }) {
     const [minute, price, volume, , , buys, sells] = auctions[at];
     const outcome = priced(auctions[at])
       ? `${energy2(volume)} traded at ${fixed(price / purse.scale, 2)} ${purse.unit}`
-      : 'nothing crossed';
+      : 'nothing was traded';
     line.replaceChildren(
       html('b', {}, when(minute, length)),
       html('span', {}, outcome),
