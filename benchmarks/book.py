@@ -163,8 +163,14 @@ def speeds(messages: int = MESSAGES) -> dict[str, float]:
     return {"enter": messages / enter_s, "fold": messages / fold_s}
 
 
-def compiled_speeds() -> dict[str, float] | None:
-    """Measure the same of a wheel that is built for it; None where it cannot be compiled."""
+def compiled_speeds(module: str = "benchmarks.book") -> dict[str, float] | None:
+    """Measure the same of a wheel that is built for it; None where it cannot be compiled.
+
+    Parameters
+    ----------
+    module
+        What measures there, and prints its figures.
+    """
     if not can_compile():
         return None
     with tempfile.TemporaryDirectory() as scratch:
@@ -175,7 +181,7 @@ def compiled_speeds() -> dict[str, float] | None:
         zipfile.ZipFile(next(Path(scratch).glob("*.whl"))).extractall(site)
         environment["PYTHONPATH"] = os.pathsep.join((str(site), str(ROOT)))
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.book"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             env=environment,
             check=True,

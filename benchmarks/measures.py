@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks import blocks, ingest, trading
+from benchmarks import batches, blocks, ingest, trading
 from benchmarks import book as order_book
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
@@ -209,6 +209,22 @@ def continuous_trading() -> Iterator[Figure]:
     yield Figure(what, replayed, unit, 150_000, 1_000_000, is_more_better=True)
 
 
+def batches_of_orders() -> Iterator[Figure]:
+    """Measure batches of orders in the exchange, on disk and read again; see `batches`."""
+    compiled = order_book.compiled_speeds("benchmarks.batches")
+    forms = (
+        ("interpreted", batches.speeds(), (30_000, 60_000), (250_000, 1_000_000)),
+        ("compiled", compiled, (60_000, 250_000), (1_000_000, 5_000_000)),
+    )
+    for form, speeds, live, again in forms:
+        if speeds is None:
+            continue
+        what, unit = f"batches of orders, SQLite, {form}", "orders/CPU s"
+        yield Figure(what, speeds["enter"], unit, *live, is_more_better=True)
+        what, unit = f"replay of those batches, {form}", "messages/CPU s"
+        yield Figure(what, speeds["replay"], unit, *again, is_more_better=True)
+
+
 # --- the wire of the devices -----------------------------------------------------------------
 
 INGEST_BOUNDS_US = {
@@ -240,6 +256,7 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "blocks": block_auction,
         "kernel": kernel,
         "trading": continuous_trading,
+        "batches": batches_of_orders,
         "ingest": readings_in,
         "week": week,
         "scale": scale,
