@@ -123,8 +123,13 @@ def key_of(side: Side, zone: ZoneId, terms: OrderTerms | None) -> PoolKey:
 
 
 def is_full(venue: Venue, key: PoolKey) -> bool:
-    """Tell whether there is no room for the pool of an order."""
-    return key not in venue.pools and len(venue.pools) >= VENUE_POOLS_MAX
+    """Tell whether there is no room for the pool of an order.
+
+    There is always for those that say nothing besides: who names many origins keeps nobody out.
+    """
+    _, _, origin, is_local = key
+    says_more = bool(origin) or is_local
+    return says_more and key not in venue.pools and len(venue.pools) >= VENUE_POOLS_MAX
 
 
 def open_pool(book: Book, pools: Mapping[PoolKey, int], key: PoolKey, product: Product) -> int:

@@ -180,14 +180,17 @@ def test_one_whose_instant_comes_while_trading_is_halted_waits_until_it_goes_on(
     check_books(street)
 
 
-def test_there_is_room_for_so_many_origins_and_no_more() -> None:
+def test_there_is_room_for_so_many_origins_and_always_for_orders_that_name_none() -> None:
     street = a_street()
-    pools = venue_of(street).pools
-    pools |= {(SELL, ZoneId("z1"), f"o{number}", False): 0 for number in range(VENUE_POOLS_MAX)}
-    leg = Leg(delivery=NEXT, side=Side.BUY, quantity_wh=1, limit=90_000)
-    basket = OrderTerms(time_in_force=TimeInForce.FOK, legs=(leg,))
-    for command in (sell("h01", 1, 90_000), buy("h02", 1, 90_000, basket)):
-        assert reason(street.submit(command)) is Reason.TOO_MANY
+    venue = venue_of(street)
+    for number in range(VENUE_POOLS_MAX):
+        key = (SELL, ZoneId("z1"), f"o{number}", False)
+        venue.pools[key] = venue.book.open_pool(SELL)
+    solar = OrderTerms(origin=OriginId("solar"))
+    assert reason(street.submit(sell("h01", 1, 90_000, solar))) is Reason.TOO_MANY
+    assert fills(enter(street, sell("h01", 1, 90_000), buy("h02", 1, 90_000))) == [
+        (2, 1, 1, 90_000)
+    ]
 
 
 def test_an_auction_has_no_phases() -> None:
