@@ -13,6 +13,7 @@ PARAMETERS_MAX = 7
 # What may be larger, and why: "path" for a file, "path::function" for a function.
 LARGER: dict[str, str] = {
     "src/wattbay/adapters/mqtt/readings.py::encode": "the fields of a reading, all by keyword",
+    "src/wattbay/core/market/batch.py::Batch._enter_plain": "one loop over columns in variables",
     "tests/independent/recompute.py": "one file that a stranger can read and carry away",
 }
 # Folders in which a parameter is something else than an argument.

@@ -11,18 +11,24 @@ from typing import Final
 
 from wattbay.core.market.codes import (
     AMEND,
+    ARRIVAL,
+    BORN,
     BOTH,
     BY_SELF_TRADE,
     BY_USER,
     CANCEL,
     CANCELLED,
     DECREMENT,
+    EARLIER,
     ENTERED,
     FLAGS,
     HAS_TERMS,
     HEAD,
     IN_OPEN,
+    KEY,
     LARGE,
+    LATER,
+    LEVEL,
     NEW,
     NEWEST,
     NUMBER,
@@ -30,9 +36,11 @@ from wattbay.core.market.codes import (
     OPEN,
     PARTY,
     PASSED,
+    POOL,
     REFUSED,
     RELEASE,
     SHOWN,
+    TAIL,
     TIME,
     TOTAL,
     TRADE,
@@ -40,12 +48,12 @@ from wattbay.core.market.codes import (
     UNKNOWN_ORDER,
 )
 from wattbay.core.market.columns import (
+    UNBOXED,
     Column,
     Int,
     column_of,
     cut,
     put_4,
-    put_5,
     put_8,
     widened,
 )
@@ -90,29 +98,35 @@ class Batch:
             self._make_room(end)
         queues = self._queues
         is_roomy = not queues.is_full(end)
+        is_paired = is_roomy and queues.buy.sole is queues.sell and queues.sell.sole is queues.buy
         while at < end:
-            code = steps[at]
-            if code == NEW:
-                if steps[at + 7] == 0 and is_roomy and self._new(steps, at):
-                    at += 8
-                else:
-                    self._enter_long(steps, at)
-                    at += 16 if steps[at + 7] & HAS_TERMS else 8
-            elif code == CANCEL:
-                number, party = steps[at + 1], steps[at + 2]
-                order = queues.where.get(number, 0)
-                if order and (not party or queues.orders[order + PARTY] == party):
-                    row = (CANCELLED, number, queues.orders[order + OPEN], BY_USER)
-                    put_4(self._out, self._end, row)
-                    self._end += 4
-                    queues.remove(order)
-                else:
-                    self._refuse_to_cancel(number)
-                at += 3
-            else:
-                self._enter_long(steps, at)
-                at += width_of(code)
+            if is_paired:
+                at = self._enter_plain(steps, at, end)
+                if at >= end:
+                    break
+            at = self._enter_one(steps, at, is_roomy=is_roomy)
         return cut(self._out, self._end)
+
+    def _enter_one(self, steps: Column, at: Int, *, is_roomy: bool) -> Int:
+        """Take one step, and return where the next begins."""
+        code = steps[at]
+        if code == NEW:
+            if steps[at + 7] == 0 and is_roomy and self._new(steps, at):
+                return at + 8
+            self._enter_long(steps, at)
+            return at + 16 if steps[at + 7] & HAS_TERMS else at + 8
+        if code == CANCEL:
+            queues = self._queues
+            number, party = steps[at + 1], steps[at + 2]
+            order = queues.where.get(number, 0)
+            if order and (not party or queues.orders[order + PARTY] == party):
+                self._write(CANCELLED, number, queues.orders[order + OPEN], BY_USER)
+                queues.remove(order)
+            else:
+                self._refuse_to_cancel(number)
+            return at + 3
+        self._enter_long(steps, at)
+        return at + width_of(code)
 
     def _make_room(self, more: Int) -> None:
         """Let more numbers be written."""
@@ -120,6 +134,132 @@ class Batch:
         self._out = widened(self._out, self._size)
 
     # --- the plain way -----------------------------------------------------------------------
+
+    def _enter_plain(self, steps: Column, at: Int, end: Int) -> Int:
+        """Take steps of the first two pools, which meet each other alone, as long as all is plain.
+
+        Return where the first step is that is not. Columns stay in variables: reading one from
+        its owner costs as much as ten numbers of it. For the same reason `rest` and `remove` of
+        the queues are written out here.
+        """
+        queues, place = self._queues, self._end
+        if self._standing.phase != IN_OPEN or queues.partnered:
+            return at
+        where, out = queues.where, self._out
+        orders, levels = queues.orders, queues.levels
+        buy, sell, fee = queues.buy, queues.sell, queues.buy.sole_fee
+        low, high = self._price_min, self._price_max
+        while at < end:
+            code, number = steps[at], steps[at + 1]
+            if code == NEW:
+                party = steps[at + 2]
+                pool_number, limit, quantity = steps[at + 3], steps[at + 4], steps[at + 5]
+                if (
+                    steps[at + 7]
+                    or not 0 < quantity <= LARGE
+                    or not low <= limit <= high
+                    or (number <= queues.highest and where.get(number, 0))
+                ):
+                    break
+                if pool_number == 1:
+                    pool, key, best = buy, limit, sell.best
+                elif pool_number == -1:
+                    pool, key, best = sell, -limit, buy.best
+                else:
+                    break
+                if key + best >= fee:
+                    self._end = place
+                    self._cross(steps, at, key, pool)
+                    at += 8
+                    place, out, orders, levels = self._end, self._out, queues.orders, queues.levels
+                    continue
+                if UNBOXED:
+                    out[place] = ENTERED
+                    out[place + 1] = number
+                    out[place + 2] = party
+                    out[place + 3] = pool_number
+                    out[place + 4] = limit
+                    out[place + 5] = quantity
+                    out[place + 6] = quantity
+                    out[place + 7] = 0
+                else:
+                    row = (ENTERED, number, party, pool_number, limit, quantity, quantity, 0)
+                    out[place : place + 8] = row
+                place += 8
+                at += 8
+                level = pool.levels.get(key, 0)
+                if not level or not levels[level + HEAD]:
+                    level = queues.open_level(level, pool, key)
+                    levels = queues.levels
+                order = queues.free_order
+                if not order:
+                    order = queues.more_orders()
+                    orders = queues.orders
+                queues.free_order = orders[order]
+                born = queues.arrivals + 1
+                queues.arrivals = born + 1
+                last = levels[level + TAIL]
+                levels[level + TAIL] = order
+                if last:
+                    orders[last + LATER] = order
+                else:
+                    levels[level + HEAD] = order
+                if UNBOXED:
+                    orders[order] = number
+                    orders[order + PARTY] = party
+                    orders[order + POOL] = pool_number
+                    orders[order + KEY] = key
+                    orders[order + OPEN] = quantity
+                    orders[order + SHOWN] = quantity
+                    orders[order + LATER] = 0
+                    orders[order + EARLIER] = last
+                    orders[order + LEVEL] = level
+                    orders[order + TOTAL] = quantity
+                    orders[order + ARRIVAL] = born + 1
+                    orders[order + BORN] = born
+                else:
+                    stand = (quantity, quantity, 0, last, level, quantity, born + 1, born)
+                    orders[order : order + 12] = (number, party, pool_number, key, *stand)
+                where[number] = order
+                queues.highest = max(queues.highest, number)
+            elif code == CANCEL:
+                order, party = where.get(number, 0), steps[at + 2]
+                if not order or (party and orders[order + PARTY] != party):
+                    self._end = place
+                    self._refuse_to_cancel(number)
+                    place += 6
+                    at += 3
+                    continue
+                level = orders[order + LEVEL]
+                if not level or orders[order + FLAGS]:
+                    break
+                if UNBOXED:
+                    out[place] = CANCELLED
+                    out[place + 1] = number
+                    out[place + 2] = orders[order + OPEN]
+                    out[place + 3] = BY_USER
+                else:
+                    out[place : place + 4] = (CANCELLED, number, orders[order + OPEN], BY_USER)
+                place += 4
+                at += 3
+                earlier, later = orders[order + EARLIER], orders[order + LATER]
+                if earlier:
+                    orders[earlier + LATER] = later
+                else:
+                    levels[level + HEAD] = later
+                if later:
+                    orders[later + EARLIER] = earlier
+                else:
+                    levels[level + TAIL] = earlier
+                    if not earlier:
+                        queues.close_level(level, queues.pool(orders[order + POOL]))
+                del where[number]
+                orders[order] = queues.free_order
+                queues.free_order = order
+            else:
+                break
+        self._end = place
+        return at
 
     def _new(self, steps: Column, at: Int) -> bool:
         """Take in an order that says nothing besides, if nothing else is special either."""
@@ -146,57 +286,81 @@ class Batch:
         sole = pool.sole
         if (sole is None or queues.partnered) and queues.crosses(pool, key):
             return False
-        left, party, place = quantity, steps[at + 2], self._end
+        self._cross(steps, at, key, pool)
+        return True
+
+    def _cross(self, steps: Column, at: Int, key: Int, pool: Pool) -> None:
+        """Take in a plain order: trade as far as limits cross, and rest what is left."""
+        number, party, quantity, place = steps[at + 1], steps[at + 2], steps[at + 5], self._end
         self._end = place + 8
-        if sole is not None and key + sole.best >= pool.sole_fee:
-            left = self._trade(number, party, key, quantity, pool)
-        row = (ENTERED, number, party, pool_number, limit, quantity, left, 0)
+        left = self._trade(number, party, key, quantity, pool)
+        row = (ENTERED, number, party, steps[at + 3], steps[at + 4], quantity, left, 0)
         put_8(self._out, place, row)
         if left:
+            queues = self._queues
             order = queues.rest(number, party, pool, key, left)
             if left != quantity:
                 queues.orders[order + TOTAL] = quantity - self._ended
         if left != quantity and self._waiting.count:
             self._release_all()
-        return True
 
     def _trade(self, number: Int, party: Int, key: Int, quantity: Int, pool: Pool) -> Int:
         """Trade as far as limits cross, with the only pool there is to meet."""
         queues, fee, other = self._queues, pool.sole_fee, pool.sole
-        if other is None:
+        if other is None or key + other.best < fee:
             return quantity
         rule: Int = self._plan.self_trade if party else 0
         is_buy = other.number < 0
-        orders, out, end = queues.orders, self._out, self._end
+        orders, levels, where = queues.orders, queues.levels, queues.where
+        out, end, full = self._out, self._end, self._size - self._reserve
         self._ended = 0
         if self._waiting.count:
             self._standing.catch_up()
-        left = quantity
+        left, price = quantity, self._standing.last
         while left and key + other.best >= fee:
-            if end + self._reserve > self._size:
+            if end > full:
                 self._make_room(0)
-                out = self._out
+                out, full = self._out, self._size - self._reserve
             level = other.best_level
-            maker = queues.levels[level + HEAD]
+            maker = levels[level + HEAD]
             if rule and orders[maker + PARTY] == party:
                 self._end = end
                 left = self._give_way(number, left, maker, rule)
-                end = self._end
+                end, levels = self._end, queues.levels
                 continue
             shown = orders[maker + SHOWN]
             traded = left if left < shown else shown  # noqa: FURB136 - a call of min takes longer
-            price: Int = -other.best if is_buy else other.best - fee
-            put_5(out, end, (TRADE, orders[maker + NUMBER], number, price, traded))
-            self._standing.last = price
+            price = -other.best if is_buy else other.best - fee
+            named = orders[maker + NUMBER]
+            if UNBOXED:
+                out[end] = TRADE
+                out[end + 1] = named
+                out[end + 2] = number
+                out[end + 3] = price
+                out[end + 4] = traded
+            else:
+                out[end : end + 5] = (TRADE, named, number, price, traded)
             end += 5
             left -= traded
             if orders[maker + FLAGS]:
                 queues.reduce(maker, traded)
-            elif traded == shown:
-                queues.remove_first(level, maker, other)
-            else:
+                levels = queues.levels
+            elif traded != shown:
                 orders[maker + SHOWN] = shown - traded
                 orders[maker + OPEN] = shown - traded
+            else:
+                # What `remove` does to the first of the best level.
+                del where[named]
+                orders[maker] = queues.free_order
+                queues.free_order = maker
+                later = orders[maker + LATER]
+                levels[level + HEAD] = later
+                if later:
+                    orders[later + EARLIER] = 0
+                else:
+                    levels[level + TAIL] = 0
+                    queues.close_best(other)
+        self._standing.last = price
         self._end = end
         return left
 

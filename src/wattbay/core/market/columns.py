@@ -18,6 +18,9 @@ Index: TypeAlias = dict[int, int]
 
 IS_COMPILED = False
 
+UNBOXED = 0
+"""1 where rows are written number by number; a list is written quicker by the row."""
+
 Four: TypeAlias = tuple[Int, Int, Int, Int]
 Five: TypeAlias = tuple[Int, Int, Int, Int, Int]
 Eight: TypeAlias = tuple[Int, Int, Int, Int, Int, Int, Int, Int]
@@ -79,10 +82,13 @@ def inserted(keys: Column, key: Int) -> Column:
 
 def removed(keys: Column, key: Int) -> Column:
     """Return sorted keys without one that is among them."""
-    if keys[-1] == key:
-        keys.pop()
-    else:
-        del keys[bisect_left(keys, key)]
+    del keys[bisect_left(keys, key)]
+    return keys
+
+
+def shortened(keys: Column) -> Column:
+    """Return keys without the last."""
+    del keys[-1]
     return keys
 
 

@@ -49,6 +49,7 @@ from wattbay.core.market.columns import (
     new_index,
     put_12,
     removed,
+    shortened,
 )
 from wattbay.errors import ensure
 
@@ -169,10 +170,10 @@ class Queues:
         """Let an order live that says nothing besides, and rest; return its row."""
         level = pool.levels.get(key, 0)
         if not level or not self.levels[level + HEAD]:
-            level = self._open_level(level, pool, key)
+            level = self.open_level(level, pool, key)
         order = self.free_order
         if not order:
-            order = self._more_orders()
+            order = self.more_orders()
         orders, levels = self.orders, self.levels
         self.free_order = orders[order]
         arrival = self.arrivals + 1
@@ -192,7 +193,7 @@ class Queues:
             self.highest = number
         return order
 
-    def _more_orders(self) -> Int:
+    def more_orders(self) -> Int:
         """Return a row for an order at the end of all."""
         order: Int = len(self.orders)
         self.orders = grown(self.orders, order + ORDER_WIDTH)
@@ -206,7 +207,7 @@ class Queues:
         """
         order = self.free_order
         if not order:
-            order = self._more_orders()
+            order = self.more_orders()
         self.free_order = self.orders[order]
         orders = self.orders
         self.arrivals += 1
@@ -235,26 +236,12 @@ class Queues:
             else:
                 self.levels[level + TAIL] = earlier
                 if not earlier:
-                    self._close_level(level, self.pool(orders[order + POOL]))
+                    self.close_level(level, self.pool(orders[order + POOL]))
         if orders[order + FLAGS]:
             self._forget_terms(order)
         del self.where[orders[order + NUMBER]]
         orders[order] = self.free_order
         self.free_order = order
-
-    def remove_first(self, level: Int, order: Int, pool: Pool) -> None:
-        """Let an order end that is the first of its level and says nothing besides."""
-        orders = self.orders
-        del self.where[orders[order + NUMBER]]
-        orders[order] = self.free_order
-        self.free_order = order
-        later = orders[order + LATER]
-        self.levels[level + HEAD] = later
-        if later:
-            orders[later + EARLIER] = 0
-        else:
-            self.levels[level + TAIL] = 0
-            self._close_level(level, pool)
 
     def _forget_terms(self, order: Int) -> None:
         """Leave a row as one of an order that says nothing besides."""
@@ -285,7 +272,7 @@ class Queues:
         key = orders[order + KEY]
         level = pool.levels.get(key, 0)
         if not level or not self.levels[level + HEAD]:
-            level = self._open_level(level, pool, key)
+            level = self.open_level(level, pool, key)
         levels = self.levels
         last = levels[level + TAIL]
         orders[order + LEVEL] = level
@@ -297,7 +284,7 @@ class Queues:
         else:
             levels[level + HEAD] = order
 
-    def _open_level(self, level: Int, pool: Pool, key: Int) -> Int:
+    def open_level(self, level: Int, pool: Pool, key: Int) -> Int:
         """Let a level be in a pool in which nobody rests yet; make it if there is none."""
         if not level:
             level = self._add_level(pool, key)
@@ -352,16 +339,26 @@ class Queues:
         else:
             levels[level + TAIL] = earlier
             if not earlier:
-                self._close_level(level, self.pool(orders[order + POOL]))
+                self.close_level(level, self.pool(orders[order + POOL]))
 
-    def _close_level(self, level: Int, pool: Pool) -> None:
+    def close_level(self, level: Int, pool: Pool) -> None:
         """Take a level out of a pool in which nobody rests any more. Its row stays for the next."""
         key = self.levels[level + LEVEL_KEY]
-        pool.keys = removed(pool.keys, key)
         if key == pool.best:
-            count: Int = len(pool.keys)
-            pool.best = pool.keys[count - 1] if count else NOBODY_THERE
+            self.close_best(pool)
+        else:
+            pool.keys = removed(pool.keys, key)
+
+    def close_best(self, pool: Pool) -> None:
+        """Take the best level out of a pool in which nobody rests any more."""
+        pool.keys = shortened(pool.keys)
+        count: Int = len(pool.keys)
+        if count:
+            pool.best = pool.keys[count - 1]
             pool.best_level = pool.levels.get(pool.best, 0)
+        else:
+            pool.best = NOBODY_THERE
+            pool.best_level = 0
 
     def reduce(self, order: Int, quantity: Int) -> None:
         """Take a quantity off what an order shows; a clip that is used up queues again."""

@@ -17,6 +17,9 @@ Column: TypeAlias = "vec[i64]"
 
 IS_COMPILED: Final = True
 
+UNBOXED: Final = 1
+"""1 where rows are written number by number; a vector cannot be written by the row."""
+
 Four: TypeAlias = tuple[Int, Int, Int, Int]
 Five: TypeAlias = tuple[Int, Int, Int, Int, Int]
 Eight: TypeAlias = tuple[Int, Int, Int, Int, Int, Int, Int, Int]
@@ -130,10 +133,15 @@ def inserted(keys: Column, key: Int) -> Column:
 def removed(keys: Column, key: Int) -> Column:
     """Return sorted keys without one that is among them."""
     last: Int = len(keys) - 1
-    place: Int = last if keys[last] == key else place_of(keys, key)
+    place: Int = place_of(keys, key)
     while place < last:
         keys[place] = keys[place + 1]
         place += 1
+    return shortened(keys)
+
+
+def shortened(keys: Column) -> Column:
+    """Return keys without the last."""
     keys, _ = pop(keys)
     return keys
 
@@ -148,12 +156,9 @@ class Index:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._clear(FIRST_BITS)
-
-    def _clear(self, bits: Int) -> None:
-        """Have so many cells, all free."""
-        size: Int = 1 << bits
-        self._bits: Int = bits
+        # Written out, not by `_clear`: so mypyc knows that each of them is always there.
+        size: Int = 1 << FIRST_BITS
+        self._bits: Int = FIRST_BITS
         self._mask: Int = size - 1
         self._count: Int = 0
         """In cells."""
@@ -162,6 +167,16 @@ class Index:
         self._beside: dict[int, int] = {}
         self._spilled: Int = 0
         """How many are beside."""
+
+    def _clear(self, bits: Int) -> None:
+        """Have so many cells, all free."""
+        size: Int = 1 << bits
+        self._bits = bits
+        self._mask = size - 1
+        self._count = 0
+        self._cells = vec[i64]([0] * (2 * size))
+        self._beside = {}
+        self._spilled = 0
 
     def get(self, number: Int, otherwise: Int) -> Int:
         """Return the place of a number."""
