@@ -20,6 +20,7 @@ from tests.builders import (
 )
 from tests.play import with_runs
 from wattbay.core import commands as c
+from wattbay.core.batches import packed
 from wattbay.core.exchange import Exchange
 from wattbay.core.facts import (
     Deviations,
@@ -375,9 +376,34 @@ def _of_meters(chance: Random, at: Instant) -> c.Command:
     )
 
 
+def _batch(chance: Random, street: Place) -> c.EnterOrders:
+    """Return a batch of steps, some of bad form, of what is traded continuously or not."""
+    market = street.exchange.state.market
+    product, delivery = ProductId(chance.choice(("intraday", "after"))), chance.choice(DELIVERIES)
+    if _maybe(chance, 0.1):
+        product = chance.choice(PRODUCTS)
+    book = market.books[product].get(delivery)
+    pods = tuple(chance.sample(PODS, 3))
+    rows: list[int] = []
+    for _ in range(chance.randint(1, 8)):
+        code, place = chance.choice((1, 1, 1, 2, 3, 4)), chance.randrange(3)
+        side, limit = chance.choice((-1, 1)), chance.choice((90_000, 100_000, 110_000, 120_000))
+        row = [code, place, 0, side, limit, 10 * chance.randint(1, 20)]
+        if code > 2:
+            numbers = [market.next_order, *(() if book is None else book.orders)]
+            row[2:4] = [chance.choice(numbers), 0]
+        if code == 4:
+            row[4:] = [0, 0]
+        if _maybe(chance, 0.02):
+            row[chance.randrange(6)] = chance.choice((-(2**62), 2**62, -1, 3))
+        rows += row
+    steps = packed(rows if _maybe(chance, 0.98) else rows[:-1])
+    return c.EnterOrders(product=product, delivery=delivery, pods=pods, steps=steps)
+
+
 def a_command(chance: Random, street: Place) -> c.Command:
     """Return anything that may be asked now."""
-    match chance.choices(range(6), weights=[50, 18, 14, 6, 4, 8])[0]:
+    match chance.choices(range(7), weights=[50, 18, 14, 6, 4, 8, 6])[0]:
         case 0:
             return _order(chance, street)
         case 1:
@@ -388,6 +414,8 @@ def a_command(chance: Random, street: Place) -> c.Command:
             return _of_meters(chance, street.at)
         case 4:
             return _by_the_clock(chance)
+        case 6:
+            return _batch(chance, street)
         case _:
             pod = chance.choice(PODS)
             boundary = Instant(MIDNIGHT + chance.randint(0, 3) * ISP_US)

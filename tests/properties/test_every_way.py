@@ -28,6 +28,7 @@ from tests.every_way import (
 from wattbay.agents.operator import MarketOperator, RuleTerms
 from wattbay.core import commands as c
 from wattbay.core import events as e
+from wattbay.core.entered import told
 from wattbay.core.exchange import Exchange
 from wattbay.core.facts import (
     ArchivedDelivery,
@@ -174,7 +175,7 @@ def check(exchange: Exchange) -> None:
 def check_trades(exchange: Exchange, events: list[e.Event]) -> None:
     """Assert that what a trade costs was held, and that nobody met itself where it must not."""
     known = exchange.state.registry
-    for event in events:
+    for event in told(events):
         if isinstance(event, e.Traded):
             product = known.products[event.product]
             assert event.buy_price - event.sell_price >= product.network_fee

@@ -461,16 +461,18 @@ def traded(deliveries: Deliveries, book: Ledger, event: e.Traded, seller: str) -
     """Keep a trade, and hold what its seller may lose by being short."""
     delivery = deliveries.open[event.delivery]
     delivery.trades[event.trade] = event
-    delivery.holds[seller] = delivery.holds.get(seller, 0) + event.hold_nano
-    hold(book, seller, event.hold_nano)
+    if event.hold_nano:
+        delivery.holds[seller] = delivery.holds.get(seller, 0) + event.hold_nano
+        hold(book, seller, event.hold_nano)
 
 
 def untraded(deliveries: Deliveries, book: Ledger, trade: e.Traded, seller: str) -> None:
     """Forget a trade and release its hold."""
     delivery = deliveries.open[trade.delivery]
     del delivery.trades[trade.trade]
-    delivery.holds[seller] -= trade.hold_nano
-    hold(book, seller, -trade.hold_nano)
+    if trade.hold_nano:
+        delivery.holds[seller] -= trade.hold_nano
+        hold(book, seller, -trade.hold_nano)
     delivery.dirty = True
 
 

@@ -6,14 +6,15 @@ import pytest
 
 from tests.batches import Step, a_batch
 from tests.builders import MIDNIGHT
-from tests.continuous import a_street, buy, check_books, enter, fills, resting, sell
+from tests.continuous import DSO, a_street, buy, check_books, enter, fills, resting, sell
 from tests.play import Play, of, reason
+from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core.batches import AMEND, CANCEL, NEW, NEW_IOC, OrdersEntered
 from wattbay.core.entered import told
 from wattbay.core.reasons import Reason
 from wattbay.core.terms import Kind, OrderTerms
-from wattbay.ids import OrderId
+from wattbay.ids import OrderId, PartyId, TariffId, TradeId
 from wattbay.kernel.requests import request_of
 from wattbay.periods import HOUR
 from wattbay.views.tables import Tables
@@ -144,3 +145,17 @@ def test_request_of_a_batch_is_known_by_its_first_pod() -> None:
     assert request_of(batch) == ("h01", "r1")
     assert request_of(a_batch([], pods=(), request="r1")) is None
     assert request_of(a_batch(SEQUENCE)) is None
+
+
+def test_trade_of_a_batch_that_puts_nothing_at_risk_can_be_undone() -> None:
+    street = a_street()
+    prices = c.PublishPrices(
+        publisher=PartyId("supplier"), tariff=TariffId("flat"), start=MIDNIGHT, energy=(-10_000,)
+    )
+    street.do(prices)
+    entered(street, Step(NEW, 0, 0, BUY, 120_000, 50), Step(NEW, 1, 0, SELL, 120_000, 50))
+
+    street.do(c.CancelTrade(operator=DSO, delivery=MIDNIGHT, trade=TradeId(1), reason="cable"))
+
+    assert street.exchange.state.ledger.held == {}
+    check_books(street)
