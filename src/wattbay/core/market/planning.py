@@ -167,8 +167,7 @@ class Plan:
             return
         wish = Wish()
         wish.number, wish.party, wish.pool = number, party, pool
-        wish.key, wish.left = key_of(pool, limit, protection), quantity
-        wish.flags = flags
+        wish.key, wish.left, wish.flags = key_of(pool, limit, protection), quantity, flags
         if has_terms:
             wish.least, wish.partner = steps[at + 10], steps[at + 15]
         self.rows[6] = self._act(wish)
@@ -223,12 +222,8 @@ class Plan:
         never_rests = not has_limit or lasting in (IOC, FOK)
         if has_limit != (limit != NONE) or flags & DAY:
             return True
-        stop, protection, least, peak = (
-            steps[at + 8],
-            steps[at + 9],
-            steps[at + 10],
-            steps[at + 11],
-        )
+        stop, protection = steps[at + 8], steps[at + 9]
+        least, peak = steps[at + 10], steps[at + 11]
         early, expires = steps[at + 12], steps[at + 13]
         is_early_open = self.standing.phase == IN_PRE_OPEN and not has_stop
         return (
