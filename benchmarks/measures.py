@@ -232,8 +232,8 @@ INGEST_BOUNDS_US = {
     "Mosquitto, SQLite": (55, 45),
     "Mosquitto, PostgreSQL": (55, 45),
 }
-"""Bound and aim, a reading. Most of it is the signature, which takes 42 to 62 µs by itself where this
-was measured. The embedded broker's own work is counted, Mosquitto's is not. [µs]"""
+"""Bound and aim, a reading. Most of it is the signature, which by itself takes 42 to 62 µs where
+this was measured. The embedded broker's own work is counted, Mosquitto's is not. [µs]"""
 
 
 def readings_in() -> Iterator[Figure]:
