@@ -12,8 +12,9 @@ from wattbay.adapters.files.run_folder import JOURNAL
 from wattbay.cli.show.folder import Run
 from wattbay.cli.show.page import Page
 from wattbay.errors import AdapterError, ConfigError, Fault
-from wattbay.kernel.codec import decode
+from wattbay.kernel.codec import Entry, decode
 from wattbay.kernel.journal import SqliteJournal
+from wattbay.kernel.singles import singles
 from wattbay.periods import Instant, instant, to_text
 
 
@@ -42,14 +43,22 @@ def tell(run: Run, number: int) -> dict[str, object]:
     finally:
         journal.close()
     entry = decode(data, seq=number)
+    return written(entry) | {"hash": digest.hex(), "bytes": len(data)}
+
+
+def written(entry: Entry) -> dict[str, object]:
+    """Return an entry as a mapping; of a batch its steps, too, as if they had come alone."""
+    steps = [
+        {"command": named(one.command), "events": [named(event) for event in one.events]}
+        for one in singles(entry)
+        if one is not entry
+    ]
     return {
         "seq": entry.seq,
         "at": to_text(entry.at),
         "command": named(entry.command),
         "events": [named(event) for event in entry.events],
-        "hash": digest.hex(),
-        "bytes": len(data),
-    }
+    } | ({"steps": steps} if steps else {})
 
 
 def named(record: Struct) -> dict[str, object]:

@@ -6,8 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.batches import a_batch
+from tests.continuous import a_street
 from tests.unit.cli.show.conftest import Show
-from wattbay.cli.show.entries import named
+from wattbay.cli.show.entries import named, written
+from wattbay.core.batches import CANCEL, NEW
 from wattbay.core.commands import OpenCommunity
 from wattbay.core.events import PeriodSettled
 from wattbay.errors import AdapterError, ConfigError
@@ -82,3 +85,16 @@ def test_a_run_without_journal_says_so(week: Path, show: Show) -> None:
 @pytest.mark.parametrize("number", ["0", "-1", "first"])
 def test_a_number_that_is_none_is_refused(village: Path, show: Show, number: str) -> None:
     assert show(village, "entry", number).status == 2
+
+
+def test_steps_of_a_batch_are_shown_as_single_commands() -> None:
+    street = a_street()
+    street.do(a_batch([(NEW, 1, 0, 1, 120_000, 250), (CANCEL, 0, 9, 0, 0, 0)]))
+
+    told = written(street.entries[-1])
+
+    steps = told["steps"]
+    assert isinstance(steps, list)
+    assert [one["command"]["is"] for one in steps] == ["PlaceOrder", "CancelOrder"]
+    assert [one["events"][0]["is"] for one in steps] == ["OrderPlaced", "Rejected"]
+    assert "steps" not in written(street.entries[0])
