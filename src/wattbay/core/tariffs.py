@@ -16,7 +16,7 @@ from wattbay.core import events as e
 from wattbay.core.deliveries import COUNT_MAX, Deliveries
 from wattbay.core.facts import Role, Tariff
 from wattbay.core.reasons import Reason
-from wattbay.core.registry import EVERYWHERE, Registry, has_role, refuse
+from wattbay.core.registry import EVERYWHERE, Registry, facts_at, has_role, refuse
 from wattbay.ids import is_id
 from wattbay.periods import Instant
 
@@ -38,6 +38,11 @@ def publish(
         return refuse(Reason.NOT_ALLOWED, "suppliers and the market operator publish prices")
     if command.tariff not in registry.tariffs:
         return refuse(Reason.UNKNOWN_TARIFF, f"tariff {command.tariff}")
+    if not has_role(registry, command.publisher, Role.MARKET_OPERATOR) and _is_shared(
+        registry, command
+    ):
+        what = "others supply pods on this tariff; its prices are the market operator's to publish"
+        return refuse(Reason.NOT_ALLOWED, what)
     if command.zone is not None and not is_id(command.zone):
         return refuse(Reason.BAD_ID, f"zone {command.zone!r}")
     columns = (command.energy, command.export, command.levy, command.network)
@@ -69,6 +74,15 @@ def publish(
             zone=command.zone,
         )
     ]
+
+
+def _is_shared(registry: Registry, command: c.PublishPrices) -> bool:
+    """Tell whether another supplier has a pod on the tariff when the prices begin to hold."""
+    dated = (facts_at(registry, pod, command.start) for pod in registry.pods)
+    return any(
+        facts is not None and facts.tariff == command.tariff and facts.supplier != command.publisher
+        for facts in dated
+    )
 
 
 def published(registry: Registry, event: e.PricesPublished) -> None:

@@ -136,6 +136,16 @@ def test_prices_of_a_delivery_that_has_begun_are_refused() -> None:
     assert reason(street.submit(prices(energy=(1,), start=SECOND))) is None
 
 
+def test_supplier_does_not_publish_prices_of_pods_that_another_supplies() -> None:
+    street = a_street()
+    street.do(c.RegisterParty(party=a_party("rival", roles=(Role.SUPPLIER,))))
+    rivals = structs.replace(prices(energy=(1,)), publisher=PartyId("rival"))
+    assert reason(street.submit(rivals)) is Reason.NOT_ALLOWED
+    street.do(c.DefineTariff(tariff=a_tariff("unused")))
+    street.do(structs.replace(rivals, tariff=TariffId("unused")))
+    assert reason(street.submit(prices(energy=(1,)))) is None
+
+
 def test_market_operator_may_publish_and_what_is_published_is_told() -> None:
     street = a_street()
     street.do(c.RegisterParty(party=a_party("mo", roles=(Role.MARKET_OPERATOR,))))
