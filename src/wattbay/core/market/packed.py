@@ -38,7 +38,7 @@ from wattbay.core.market.steps import (
     TurnAway,
 )
 from wattbay.core.terms import Ended, Kind, TimeInForce
-from wattbay.errors import ensure
+from wattbay.errors import InvariantBroken, ensure
 
 KINDS = (Kind.LIMIT, Kind.MARKET, Kind.STOP, Kind.STOP_LIMIT)
 LASTINGS = (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK)
@@ -181,11 +181,11 @@ def _row_of(step: Step) -> tuple[int, ...]:
             return (codes.CANCEL_ALL, party)
         case Release(order):
             return (codes.RELEASE, order)
-        case _:
-            ensure(isinstance(step, TurnAway), "every step has a row")
-            name, order, reason, party, request = step
+        case TurnAway(name, order, reason, party, request):
             why = REFUSALS.index(reason) + 1
             return (codes.TURN_AWAY, STEP_CODES[name], order, why, party, request)
+        case _:
+            raise InvariantBroken("new orders and withdrawals have their rows by the short way")
 
 
 # --- outcomes --------------------------------------------------------------------------------
