@@ -71,7 +71,7 @@ class Street:
         self.digest = state_digest(self.exchange)
         self.desks = [OperatorDesk(ProductId(name)) for name in BY_OPERATOR]
 
-    def ask(self, command: c.Command) -> list[e.Event]:
+    def submit(self, command: c.Command) -> list[e.Event]:
         self.asked.append((self.at, command))
         return self._enter(command)
 
@@ -117,7 +117,7 @@ class Street:
                 else:
                     continue
                 for command in commands:
-                    assert not isinstance(self.ask(command)[0], e.Rejected), self.events[-1]
+                    assert not isinstance(self.submit(command)[0], e.Rejected), self.events[-1]
 
     def _archive(self, command: c.Command, events: list[e.Event]) -> None:
         """Keep the record of what becomes final."""
@@ -205,18 +205,18 @@ def played(seed: int) -> Street:
     chance = Random(seed)
     street = Street(chance)
     for command in founding(chance):
-        assert not isinstance(street.ask(command)[0], e.Rejected)
+        assert not isinstance(street.submit(command)[0], e.Rejected)
     street.until(BEGIN)
     for _ in range(STEPS):
         street.until(street.at + chance.choice((0,) * 12 + (5, 5, 10)) * MINUTE)
-        street.ask(a_command(chance, street))
+        street.submit(a_command(chance, street))
         street.until(street.at)
         street.clear()
         if street.at >= OVER and chance.random() < 0.2:
-            street.ask(an_allocation(street, chance, chance.choice(DELIVERIES)))
+            street.submit(an_allocation(street, chance, chance.choice(DELIVERIES)))
     street.until(max(street.at, OVER))
     for delivery in DELIVERIES:
-        street.ask(an_allocation(street, chance, delivery))
+        street.submit(an_allocation(street, chance, delivery))
     street.until(max(street.at, OVER + FINAL_US))
     for _ in range(6):
         pod, delivery = chance.choice(PODS), chance.choice(DELIVERIES)
@@ -229,10 +229,10 @@ def played(seed: int) -> Street:
             export_wh=energies[1],
             reason="read wrongly",
         )
-        assert not isinstance(street.ask(correction)[0], e.Rejected), street.events[-1]
+        assert not isinstance(street.submit(correction)[0], e.Rejected), street.events[-1]
         if chance.random() < 0.3:
-            street.ask(c.IssueStatements(month="2013-06"))
-    street.ask(c.IssueStatements(month="2013-06"))
+            street.submit(c.IssueStatements(month="2013-06"))
+    street.submit(c.IssueStatements(month="2013-06"))
     return street
 
 
