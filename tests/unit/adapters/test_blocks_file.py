@@ -138,7 +138,7 @@ def test_all_below_a_refused_block_is_refused() -> None:
 
 def test_tables_tell_periods_and_blocks() -> None:
     shown = printed(cleared(document()))
-    assert "accepted: 1" in shown
+    assert "1 of 1 blocks accepted" in " ".join(shown.split())
     assert re.search(r"\b0\W+9\W+4\b", shown)
     assert re.search(r"k\W+1\b", shown)
     refused = cleared(document(blocks=[{**BLOCK, "mar": 2}]))

@@ -189,7 +189,14 @@ def test_tables_say_what_the_result_says() -> None:
             {**BUY, "id": 5, "quantity": 0},
         )
     )
-    for words in ("trades: 1", "[red]x", "no_liquidity", "bad_quantity", "triggered", "waits"):
+    for words in (
+        "trading: 1 trade",
+        "[red]x",
+        "no_liquidity",
+        "bad_quantity",
+        "triggered",
+        "waits",
+    ):
         assert words in shown
 
 
