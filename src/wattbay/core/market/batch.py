@@ -152,10 +152,13 @@ class Batch:
         while at < end:
             code, number = steps[at], steps[at + 1]
             if code == NEW:
-                party = steps[at + 2]
-                pool_number, limit, quantity = steps[at + 3], steps[at + 4], steps[at + 5]
+                if UNBOXED:
+                    party, pool_number = steps[at + 2], steps[at + 3]
+                    limit, quantity, flags = steps[at + 4], steps[at + 5], steps[at + 7]
+                else:
+                    party, pool_number, limit, quantity, _, flags = steps[at + 2 : at + 8]
                 if (
-                    steps[at + 7]
+                    flags
                     or not 0 < quantity <= LARGE
                     or not low <= limit <= high
                     or (number <= queues.highest and where.get(number, 0))
@@ -221,7 +224,8 @@ class Batch:
                     stand = (quantity, quantity, 0, last, level, quantity, born + 1, born)
                     orders[order : order + 12] = (number, party, pool_number, key, *stand)
                 where[number] = order
-                queues.highest = max(queues.highest, number)
+                if number > queues.highest:  # noqa: PLR1730 - a call would cost more than all else
+                    queues.highest = number
             elif code == CANCEL:
                 order, party = where.get(number, 0), steps[at + 2]
                 if not order or (party and orders[order + PARTY] != party):
