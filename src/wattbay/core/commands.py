@@ -328,7 +328,7 @@ class SubmitAllocation(Message, kw_only=True):
 
 
 class CurtailOrder(Message, kw_only=True):
-    """Let the grid operator reduce or cancel (to zero) an order during the network check."""
+    """Let the grid operator reduce or cancel (to zero) an order for as long as it stands."""
 
     operator: PartyId
     order: OrderId
