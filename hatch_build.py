@@ -39,7 +39,7 @@ def can_compile() -> bool:
     return bool(compiler()) and all(map(importlib.util.find_spec, libraries))
 
 
-class CompileBook(BuildHookInterface):  # type: ignore[type-arg]
+class CompileBook(BuildHookInterface):  # type: ignore[type-arg] # its argument is the builder's own
     """The build hook."""
 
     PLUGIN_NAME = "custom"

@@ -12,6 +12,7 @@ import random
 import sys
 import tempfile
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from benchmarks.machine import cpu_s
@@ -103,12 +104,12 @@ def steps(count: int = COUNT) -> list[tuple[str, float]]:
         exchange.apply_all(exchange.decide(command, EVE))
     took = dict.fromkeys(("decide", "encode", "apply"), 0.0)
     for batch in flow(count):
-        spent, events = cpu_s(lambda batch=batch: exchange.decide(batch, EVE))  # type: ignore[misc]
+        spent, events = cpu_s(partial(exchange.decide, batch, EVE))
         took["decide"] += spent
         entry = Entry(1, Instant(EVE), batch, tuple(events))
-        spent, _ = cpu_s(lambda entry=entry: encode(entry))  # type: ignore[misc]
+        spent, _ = cpu_s(partial(encode, entry))
         took["encode"] += spent
-        spent, _ = cpu_s(lambda events=events: exchange.apply_all(events))  # type: ignore[misc]
+        spent, _ = cpu_s(partial(exchange.apply_all, events))
         took["apply"] += spent
     return [(name, spent / count * 1e6) for name, spent in took.items()]
 

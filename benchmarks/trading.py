@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,13 +133,13 @@ def steps(count: int = COUNT) -> list[tuple[str, float]]:
         for seq, command in enumerate(commands[first : first + GROUP], first + 1):
             spent, _ = cpu_s(exchange.due)
             took["ask what is due"] += spent
-            spent, events = cpu_s(lambda command=command: exchange.decide(command, EVE))  # type: ignore[misc]
+            spent, events = cpu_s(partial(exchange.decide, command, EVE))
             took["decide"] += spent
             entry = Entry(seq, Instant(EVE), command, tuple(events))
-            spent, row = cpu_s(lambda entry=entry: encode(entry))  # type: ignore[misc]
+            spent, row = cpu_s(partial(encode, entry))
             took["encode"] += spent
             encoded.append(row)
-            spent, _ = cpu_s(lambda events=events: exchange.apply_all(events))  # type: ignore[misc]
+            spent, _ = cpu_s(partial(exchange.apply_all, events))
             took["apply"] += spent
     took["decode, at replay"], _ = cpu_s(lambda: [decode_events(row) for row in encoded])
     return [(name, spent / count * 1e6) for name, spent in took.items()]

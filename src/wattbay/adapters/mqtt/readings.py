@@ -217,7 +217,7 @@ def _is_signed(message: bytes, signature: bytes, key: bytes) -> bool:
             return False
         return True
     # P-256 needs a library that only live communities have.
-    from wattbay.adapters.mqtt.keys import is_signed  # noqa: PLC0415
+    from wattbay.adapters.mqtt.keys import is_signed  # noqa: PLC0415 - see above
 
     return is_signed(message, signature, key)
 

@@ -223,7 +223,7 @@ class PostgresReadingStore:
                 for row in rows:
                     copy.write_row(row)
             cursor.execute(
-                f"INSERT INTO readings ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming"  # noqa: S608
+                f"INSERT INTO readings ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming"  # noqa: S608 - our own names
                 " ON CONFLICT DO NOTHING"
             )
             if cursor.rowcount != len(rows):
@@ -374,7 +374,7 @@ class PostgresReadingStore:
 def _raise_alarm(db: psycopg.Connection, number: int, row: tuple[object, ...]) -> None:
     """Keep the bytes of an alarm, unless there are enough of that device."""
     db.execute(
-        f"INSERT INTO alarms ({_COLUMNS}) SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s"  # noqa: S608
+        f"INSERT INTO alarms ({_COLUMNS}) SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s"  # noqa: S608 - our own names
         " WHERE (SELECT count(*) FROM alarms WHERE device = %s) < %s"
         " ON CONFLICT DO NOTHING",
         (*row, number, ALARMS_PER_DEVICE_MAX),

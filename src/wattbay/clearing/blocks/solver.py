@@ -64,7 +64,7 @@ def solve(program: Program, *, node_limit: int = 1, gap: float = 0.0) -> Solutio
     gap
         Relative distance of cost and bound at which the search may end.
     """
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver = highspy.Highs()  # type: ignore[no-untyped-call] # brings no types here
     options: dict[str, bool | int | float | str] = {
         "output_flag": False,
         "threads": 1,
