@@ -65,7 +65,8 @@ pip() {
 }
 
 echo "make setup: installing what constraints.txt pins, hashes checked"
-pip install --require-hashes -r constraints.txt
+# The file is complete; left to resolve, old versions of pip take what was released since.
+pip install --no-deps --require-hashes -r constraints.txt
 # An editable install cannot be hash-checked itself; its build tools were, one line above.
 pip install --no-deps --no-build-isolation -e .
 echo "$wanted" >"$stamp"
