@@ -62,7 +62,7 @@ def verify_run(run: Path, head: str | None, *, as_json: bool) -> None:
         if key is None or keys.community is None:
             msg = f"meter {command.meter} has no key in this journal"
             raise WireError(msg)
-        readings.check(command, keys.community, key)
+        readings.check(command, keys.community, key, keys.former_key_of(command.meter))
 
     console = Console(stderr=True)
     try:

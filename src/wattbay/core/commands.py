@@ -5,6 +5,7 @@ A command that comes from outside may bear a `request`: sent again, it gets its 
 
 from __future__ import annotations
 
+from wattbay.core.devices import DeviceCommand
 from wattbay.core.facts import (
     ArchivedDelivery,
     Message,
@@ -373,6 +374,8 @@ class SubmitReading(Message, kw_only=True):
     export_register: int
     proof: bytes
     """The signed bytes, so that anybody can check them again."""
+    suspicion: str = ""
+    """What is odd about it, in words: its energy is suspect until confirmed or substituted."""
 
 
 class SubstituteEnergy(Message, kw_only=True):
@@ -463,6 +466,7 @@ Command = (
     | ClearAuction
     | SettlePeriod
     | IssueStatements
+    | DeviceCommand
 )
 """Any command."""
 
@@ -482,5 +486,6 @@ Registering = (
     | DefineProfile
     | DefineProduct
     | OpenCommunity
+    | DeviceCommand
 )
 """The commands that found and keep the community, none of them often."""

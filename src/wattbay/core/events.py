@@ -1,12 +1,12 @@
-"""Everything that can have happened, and every reason for refusal. Past tense; never changed.
+"""Everything that can have happened; past tense, never changed.
 
-An event says what is so from now on; whoever applies it needs no rule. Postings are not events:
-they follow from events by `wattbay.core.ledger.postings`.
+Whoever applies an event needs no rule. Postings follow by `wattbay.core.ledger.postings`.
 """
 
 from __future__ import annotations
 
 from wattbay.core.batches import OrdersEntered
+from wattbay.core.devices import DeviceEvent
 from wattbay.core.facts import (
     Message,
     Meter,
@@ -496,5 +496,5 @@ Event = (
     | DeliveryFinal
     | DeliveryCorrected
     | StatementIssued
+    | DeviceEvent
 )
-"""Any event."""

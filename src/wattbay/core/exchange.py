@@ -13,7 +13,9 @@ from msgspec import Struct, field
 
 from wattbay.core import commands as c
 from wattbay.core import deliveries as dl
+from wattbay.core import devices as d
 from wattbay.core import (
+    enrolment,
     entered,
     entering,
     flow,
@@ -238,6 +240,9 @@ def _register(state: State, command: c.Registering, at: Instant) -> list[Event]:
             return registry.define_product(known, command)
         case c.OpenCommunity():
             return registry.open_community(known, command)
+        case d.RegisterDevice() | d.RotateKey() | d.RevokeDevice() | d.DisconnectPod():
+            until = state.deliveries.listed_until
+            return enrolment.decide(known, state.metering, command, at, until)
         case _:
             assert_never(command)
 
@@ -377,16 +382,12 @@ def _statement_issued(state: State, event: e.StatementIssued) -> None:
     statements.issued(state.statements, event.statement)
 
 
-def _money_deposited(state: State, event: e.MoneyDeposited | e.DebtWrittenOff) -> None:
+def _money_moved(
+    state: State, event: e.MoneyDeposited | e.DebtWrittenOff | e.MoneyWithdrawn
+) -> None:
     ledger.post(state.ledger, ledger.postings(state.registry, event))
-    name = ledger.account(event.pod, event.party)
-    statements.pay(state.statements, name, event.amount_nano)
-
-
-def _money_withdrawn(state: State, event: e.MoneyWithdrawn) -> None:
-    ledger.post(state.ledger, ledger.postings(state.registry, event))
-    name = ledger.account(event.pod, event.party)
-    statements.pay(state.statements, name, -event.amount_nano)
+    paid_nano = event.amount_nano if type(event) is not e.MoneyWithdrawn else -event.amount_nano
+    statements.pay(state.statements, ledger.account(event.pod, event.party), paid_nano)
 
 
 def _pod_registered(state: State, event: e.PodRegistered) -> None:
@@ -407,6 +408,10 @@ def _product_defined(state: State, event: e.ProductDefined) -> None:
 
 def _registered(state: State, event: Event) -> None:
     registry.apply(state.registry, event)
+
+
+def _enrolled(state: State, event: d.DeviceEvent) -> None:
+    enrolment.apply(state.registry, state.metering, event)
 
 
 def _prices_published(state: State, event: e.PricesPublished) -> None:
@@ -463,9 +468,9 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.DeliveriesListed: _deliveries_listed,
         e.MeterExchanged: _meter_exchanged,
         e.StatementIssued: _statement_issued,
-        e.MoneyDeposited: _money_deposited,
-        e.MoneyWithdrawn: _money_withdrawn,
-        e.DebtWrittenOff: _money_deposited,
+        e.MoneyDeposited: _money_moved,
+        e.MoneyWithdrawn: _money_moved,
+        e.DebtWrittenOff: _money_moved,
         e.PodRegistered: _pod_registered,
         e.PodChanged: _pod_changed,
         e.ProductDefined: _product_defined,
@@ -484,6 +489,7 @@ _CHANGES: Mapping[type[Event], Callable[[State, Any], None]] = MappingProxyType(
         e.SignalGiven: _signal_given,
         e.TradingClosed: _trading_closed,
         e.AllocationAccepted: _allocated,
+        **dict.fromkeys(get_args(d.DeviceEvent), _enrolled),
     }
 )
 """Which change each event makes. A table and no `match`: at thirty events a table is seven times

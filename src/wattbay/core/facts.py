@@ -191,7 +191,7 @@ class Meter(Record, kw_only=True):
 
     meter: MeterId
     key: bytes
-    """Public key. [32 bytes, Ed25519]"""
+    """Public key. [32 bytes Ed25519, 33 bytes P-256]"""
     import_register: int = 0
     """Register A+ (OBIS 1.8.0) when it was put in. [register units]"""
     export_register: int = 0
@@ -202,6 +202,36 @@ class Meter(Record, kw_only=True):
     """Energy of one register unit, transformer ratio included. [Wh]"""
     power_max_w: int = 100_000
     """More than this through the meter is impossible. [W]"""
+
+
+class DeviceKind(StrEnum):
+    """What a device is."""
+
+    METER = "meter"
+    PV_INVERTER = "pv-inverter"
+    WIND_TURBINE = "wind-turbine"
+    BATTERY = "battery"
+    HOME_DISPLAY = "home-display"
+    GRID_SENSOR = "grid-sensor"
+    POWER_UNIT = "power-unit"
+
+
+class Device(Record, kw_only=True):
+    """What signs and is no meter of a pod: an inverter, a battery, a display, a sensor."""
+
+    device: MeterId
+    """Devices and meters share one space of names."""
+    kind: DeviceKind
+    key: bytes
+    """Public key. [32 bytes Ed25519, 33 bytes P-256]"""
+    pod: PodId | None = None
+    """Behind which it stands; None for a sensor of the grid."""
+    zone: ZoneId | None = None
+    """Of a sensor of the grid: what it watches."""
+    unit_wh: int = 1
+    """Energy of one register unit. [Wh]"""
+    power_max_w: int = 100_000
+    """More than this is impossible. [W]"""
 
 
 class LocalFee(Record, kw_only=True):

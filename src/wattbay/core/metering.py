@@ -27,6 +27,7 @@ DRIFT_MAX_US = 2 * MINUTE
 """A reading may be stamped this much ahead of our clock, or before the boundary it tells of."""
 SUSPECT_TIMES_MEAN = 60
 """An import this many times the pod's yearly mean is settled as suspect."""
+SUSPICION_CHARACTERS_MAX = 200
 SCALE_MIN_PPM, SCALE_MAX_PPM = PPM // 2, 2 * PPM  # divides: a constant
 """How far this week may differ from the last in an estimate."""
 BOOT_MAX, SEQ_MAX = 2**20, 2**32
@@ -129,6 +130,10 @@ def submit_reading(
     total, fault = _total(use, command, before, boundary)
     if total is None:
         return fault
+    if len(command.suspicion) > SUSPICION_CHARACTERS_MAX:
+        return refuse(Reason.BAD_VALUE, f"a suspicion has {SUSPICION_CHARACTERS_MAX} letters most")
+    if command.suspicion:
+        total = Total(boundary, total.import_wh, total.export_wh, Quality.SUSPECT)
     after = known[place] if place < len(known) else None
     if after is not None:
         if after.at == boundary:
@@ -305,7 +310,10 @@ def _quality(
     yearly = facts.yearly_import_wh
     if yearly and import_wh * 365 * DAY > SUSPECT_TIMES_MEAN * yearly * registry.isp_us:
         return Quality.SUSPECT
-    if Quality.INTERPOLATED in (start.quality, end.quality):
+    qualities = (start.quality, end.quality)
+    if Quality.SUSPECT in qualities:
+        return Quality.SUSPECT
+    if Quality.INTERPOLATED in qualities:
         return Quality.INTERPOLATED
     return Quality.MEASURED
 

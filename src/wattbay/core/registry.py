@@ -14,6 +14,7 @@ from wattbay.core import events as e
 from wattbay.core import monthly
 from wattbay.core.events import Rejected
 from wattbay.core.facts import (
+    Device,
     Mechanism,
     Meter,
     Party,
@@ -28,6 +29,7 @@ from wattbay.core.reasons import Reason
 from wattbay.errors import InvariantBroken
 from wattbay.ids import (
     CommunityId,
+    MeterId,
     PartyId,
     PodId,
     ProductId,
@@ -47,7 +49,8 @@ PRODUCTS_MAX = 100
 FACTS_PER_POD_MAX = 1_000
 RUNS_MAX = 10
 MINOR_DIGITS_MAX = 9
-KEY_BYTES = 32
+KEY_BYTES = (32, 33)
+"""Of a public key: Ed25519, P-256."""
 REGISTER_DIGITS_MAX = 15
 RESERVED = frozenset({"grid", "pool", "activated"})
 """No pod bears these names: they are those of other energy accounts."""
@@ -85,6 +88,14 @@ class Registry(Struct):
     products: dict[ProductId, Product] = field(default_factory=dict)
     grid_operators: int = 0
     """How many parties have that role: whether anybody checks the network."""
+    devices: dict[MeterId, Device] = field(default_factory=dict)
+    """Those that are no meters."""
+    keys: dict[MeterId, bytes] = field(default_factory=dict)
+    """Of devices and meters that sign with another key than their first."""
+    revoked: dict[MeterId, str] = field(default_factory=dict)
+    """Devices and meters that are believed nothing more, and why."""
+    left: dict[PodId, Instant] = field(default_factory=dict)
+    """Since when pods that left have no part any more."""
 
     @property
     def isp_us(self) -> int:
@@ -93,9 +104,9 @@ class Registry(Struct):
 
 
 def facts_at(registry: Registry, pod: PodId, at: Instant) -> PodFacts | None:
-    """Return what holds of a pod at an instant; None before it was connected."""
+    """Return what holds of a pod at an instant; None before it was connected or once it left."""
     history = registry.pods.get(pod)
-    if history is None:
+    if history is None or (registry.left and at >= registry.left.get(pod, at + 1)):
         return None
     if len(history) == 1:
         first = history[0]
@@ -344,8 +355,8 @@ def check_meter(meter: Meter) -> list[e.Event] | None:
     """Refuse a meter that cannot be read; None where all is well."""
     if not is_id(meter.meter):
         return refuse(Reason.BAD_ID, f"meter {meter.meter!r}")
-    if len(meter.key) != KEY_BYTES:
-        return refuse(Reason.BAD_VALUE, f"an Ed25519 key has {KEY_BYTES} bytes")
+    if len(meter.key) not in KEY_BYTES:
+        return refuse(Reason.BAD_VALUE, "a public key has 32 bytes (Ed25519) or 33 (P-256)")
     if not 1 <= meter.digits <= REGISTER_DIGITS_MAX or meter.unit_wh <= 0 or meter.power_max_w <= 0:
         return refuse(Reason.BAD_VALUE, "digits 1 to 15, unit_wh and power_max_w positive")
     width = 10**meter.digits
@@ -378,6 +389,8 @@ def change_pod(
     history = registry.pods.get(facts.pod)
     if history is None:
         return refuse(Reason.UNKNOWN_POD, f"pod {facts.pod}")
+    if facts.pod in registry.left:
+        return refuse(Reason.NOT_ALLOWED, f"pod {facts.pod} left; register another")
     if len(history) >= FACTS_PER_POD_MAX:
         return refuse(Reason.TOO_MANY, f"{FACTS_PER_POD_MAX} changes of a pod are the most")
     if facts.since <= history[-1].since or facts.since < max(at, listed_until):

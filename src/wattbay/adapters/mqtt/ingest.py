@@ -71,6 +71,8 @@ class Community:
     community: CommunityId
     key_of: Callable[[MeterId], bytes | None]
     """Public key of a device; None for an unknown or revoked one."""
+    former_key_of: Callable[[MeterId], bytes | None] = lambda _: None
+    """The key before it, of a device whose key was rotated."""
     accepted: Callable[[Sequence[Reading]], None] = lambda _: None
     """Hears of every reading that was stored, once it is."""
     alarmed: Callable[[Reading], None] = lambda _: None
@@ -150,10 +152,11 @@ class Ingest:
         """Verify, store, acknowledge, tell."""
         readings: list[Reading] = []
         refused: list[tuple[Message, str]] = []
-        key_of, community = self._of.key_of, self._of.community
+        key_of, former_key_of = self._of.key_of, self._of.former_key_of
+        community = self._of.community
         for message in batch:
             try:
-                reading = read(message.payload, message.topic, key_of)
+                reading = read(message.payload, message.topic, key_of, former_key_of)
             except WireError as error:
                 refused.append((message, kind(error)))
                 continue

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from nacl.bindings import crypto_sign, crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 
 _ED25519_KEY_BYTES = 32
 _P256_KEY_BYTES = 33
+KeyOf = Callable[[MeterId], bytes | None]
+"""Public key of a device; None for an unknown one. [32 bytes Ed25519, 33 bytes P-256]"""
+
+
+def _no_key(_: MeterId) -> None:
+    """Know no key."""
 
 
 class Form(StrEnum):
@@ -120,7 +127,12 @@ def encode(  # noqa: PLR0913 - one keyword a field of the message
     return cose.message(meter, payload, signature, _ED25519_KEY_BYTES)
 
 
-def read(payload: bytes, received_topic: str, key_of: Callable[[MeterId], bytes | None]) -> Reading:
+def read(
+    payload: bytes,
+    received_topic: str,
+    key_of: KeyOf,
+    former_key_of: KeyOf = _no_key,
+) -> Reading:
     """Return the reading that authentic bytes hold, with these bytes as its proof.
 
     Parameters
@@ -131,6 +143,8 @@ def read(payload: bytes, received_topic: str, key_of: Callable[[MeterId], bytes 
         Where they were received; names the meter.
     key_of
         Public key of a meter, None for an unknown one. [32 bytes Ed25519, 33 bytes P-256]
+    former_key_of
+        The key before it, if the meter's key was rotated: what waited is signed with that.
 
     Raises
     ------
@@ -146,17 +160,35 @@ def read(payload: bytes, received_topic: str, key_of: Callable[[MeterId], bytes 
         msg = f"unknown meter: no key is known of {meter}"
         raise WireError(msg)
     is_jws = payload[:1] == b"e"
+    try:
+        body = _verified(payload, received_topic, meter, key, is_jws=is_jws)
+    except WireError:
+        former = former_key_of(meter)
+        if former is None:
+            raise
+        body = _verified(payload, received_topic, meter, former, is_jws=is_jws)
+    return (jws.read if is_jws else cose.read)(payload, body, community, meter)
+
+
+def _verified(
+    payload: bytes, received_topic: str, meter: MeterId, key: bytes, *, is_jws: bool
+) -> bytes:
+    """Return the body of an envelope that is signed with a key.
+
+    Raises
+    ------
+    WireError
+        If it is not.
+    """
     take_apart = jws.take_apart if is_jws else cose.take_apart
     signed, signature, body = take_apart(payload, received_topic, meter, len(key))
     if not _is_signed(signed, signature, key):
         msg = f"bad signature: not signed by the key of {meter} for {received_topic}"
         raise WireError(msg)
-    return (jws.read if is_jws else cose.read)(payload, body, community, meter)
+    return body
 
 
-def decode(
-    payload: bytes, received_topic: str, key_of: Callable[[MeterId], bytes | None]
-) -> SubmitReading:
+def decode(payload: bytes, received_topic: str, key_of: KeyOf) -> SubmitReading:
     """Return the command that a published reading becomes, bearing its bytes as proof.
 
     Parameters
@@ -189,21 +221,25 @@ def to_command(reading: Reading) -> SubmitReading:
     )
 
 
-def check(command: SubmitReading, community: CommunityId, key: bytes) -> None:
+def check(
+    command: SubmitReading, community: CommunityId, key: bytes, former: bytes | None = None
+) -> None:
     """Check that the proof of a journaled reading is authentic and says what the command says.
 
     Parameters
     ----------
-    key
-        Public key of the command's meter. [32 bytes Ed25519, 33 bytes P-256]
+    key, former
+        Public key of the command's meter, and the one before. [32 bytes Ed25519, 33 bytes P-256]
 
     Raises
     ------
     WireError
         If it is not, or does not.
     """
-    told = decode(command.proof, topic(community, command.meter), lambda _: key)
-    if told != command:
+    where = topic(community, command.meter)
+    told = to_command(read(command.proof, where, lambda _: key, lambda _: former))
+    # What was odd about it stands beside the proof.
+    if replace(told, suspicion=command.suspicion) != command:
         msg = f"altered command: the proof of {command.meter} says otherwise, {told!r}"
         raise WireError(msg)
 

@@ -1,0 +1,89 @@
+"""What the interface stands on: the running exchange, as seen from this wire."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wattbay.access.door import Door
+from wattbay.access.people import People
+from wattbay.core.commands import Command
+from wattbay.core.exchange import State
+from wattbay.ids import CommunityId, MeterId
+from wattbay.kernel.clock import Clock
+from wattbay.kernel.evidence import Reading, ReadingStore
+from wattbay.kernel.kernel import Answer
+from wattbay.periods import Calendar
+from wattbay.views.history import History
+from wattbay.watch.alerts import AlertStore
+from wattbay.watch.health import Healths
+
+
+class Latest(Protocol):
+    """The last verified reading of each device."""
+
+    def of(self, device: MeterId) -> Reading | None:
+        """Return the last reading of a device by its stamp; None where there was none yet."""
+
+    def all(self) -> Mapping[MeterId, Reading]:
+        """Return the last reading of every device."""
+
+
+class Wire(Protocol):
+    """What can be said to devices and to the market's topics over MQTT."""
+
+    async def tell_device(self, device: MeterId, order: object) -> int:
+        """Send a command of `wattbay.adapters.mqtt.commands` without its number; return that.
+
+        Raises
+        ------
+        AdapterError
+            If the broker is gone.
+        """
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish on a topic that does not begin with ``em/``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much anybody may ask."""
+
+    requests_per_minute: int = 1_200
+    """Of one caller, by login or, where there is none, by address."""
+    sign_ins_per_minute: int = 20
+    """Of one address."""
+    body_bytes_max: int = 262_144
+    streams_max: int = 2_000
+    """WebSocket clients at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """The running exchange. One a process."""
+
+    community: CommunityId
+    calendar: Calendar
+    clock: Clock
+    """The exchange's; may run faster than the day."""
+    wall: Clock
+    """By which sessions and tokens end."""
+    submit: Callable[[Command], Awaitable[Answer]]
+    state: Callable[[], State]
+    """What holds now. Read, never changed."""
+    history: History
+    readings: ReadingStore
+    latest: Latest
+    alerts: AlertStore
+    health: Healths
+    people: People
+    door: Door
+    wire: Wire
+    is_ready: Callable[[], Mapping[str, str]]
+    """What is amiss, by part; empty where all is well."""
+    limits: Limits = field(default_factory=Limits)
+    origins: tuple[str, ...] = ()
+    """Whose pages may ask from elsewhere (CORS)."""
+    cursor_key: bytes = b""
+    """With which cursors are signed."""
