@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from wattbay.assembly import COMMANDS_WAITING_MAX
+from wattbay.assembly.simulated import COMMANDS_WAITING_MAX
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.intake import SimulatedIntake
 from wattbay.kernel.journal import Journal, MemoryJournal

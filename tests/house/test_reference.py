@@ -7,7 +7,7 @@ import re
 import typer
 
 from tests.house.tree import ROOT, show
-from wattbay.assembly import WORLD_TABLES
+from wattbay.assembly.simulated import WORLD_TABLES
 from wattbay.cli import app
 from wattbay.views.tables import TABLES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from wattbay.assembly import SimulatedComparison
+from wattbay.assembly.simulated import SimulatedComparison
 from wattbay.simulation.comparison.rules import BY_NAME
 from wattbay.simulation.scenario import load_scenario
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from wattbay.assembly import SimulatedComparison
+from wattbay.assembly.simulated import SimulatedComparison
 from wattbay.cli.compare_tables import tables
 from wattbay.cli.show.figures import Purse
 from wattbay.simulation.comparison.rules import BY_NAME, RULES

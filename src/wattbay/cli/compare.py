@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wattbay.adapters.files import comparison as files
 from wattbay.adapters.files.run_folder import JOURNAL, SUMMARY
-from wattbay.assembly import SimulatedComparison
+from wattbay.assembly.simulated import SimulatedComparison
 from wattbay.cli.check import diff_runs
 from wattbay.cli.compare_tables import notes, tables
 from wattbay.cli.show.figures import Purse, counted

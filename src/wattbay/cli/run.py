@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from wattbay.adapters.files.totals import Total
-from wattbay.assembly import SimulatedRun
+from wattbay.assembly.simulated import SimulatedRun
 from wattbay.cli.show.figures import MONEY_DIGITS, Purse, counted, decimal, kwh
 from wattbay.errors import ConfigError, Fault
 from wattbay.simulation.new import new_scenario

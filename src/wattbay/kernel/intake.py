@@ -115,10 +115,17 @@ class LiveIntake:
     command awaits `submit`.
     """
 
-    def __init__(self, kernel: Kernel, clock: Clock, waiting_max: int) -> None:
-        """Stand before a kernel, with the clock by which it stamps."""
+    def __init__(self, kernel: Kernel, clock: Clock, waiting_max: int, speed: int = 1) -> None:
+        """Stand before a kernel, with the clock by which it stamps.
+
+        Parameters
+        ----------
+        speed
+            How many seconds that clock takes in one of the day.
+        """
         self._kernel = kernel
         self._clock = clock
+        self._speed = speed
         self._intake = Intake(kernel, waiting_max)
         self._waiting: list[tuple[Ticket, asyncio.Future[Answer]]] = []
         self._wake = asyncio.Event()
@@ -175,7 +182,7 @@ class LiveIntake:
         """Return when a command waits or the clock has something to ask, and now and then."""
         pause_s = PAUSE_MAX_S
         if (due := self._kernel.exchange.due()) is not None:
-            pause_s = min(pause_s, max(0.0, (due[0] - self._clock.now()) / SECOND))
+            pause_s = min(pause_s, max(0.0, (due[0] - self._clock.now()) / (SECOND * self._speed)))
         alarm = asyncio.get_running_loop().call_later(pause_s, self._wake.set)
         await self._wake.wait()
         alarm.cancel()

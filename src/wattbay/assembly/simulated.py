@@ -1,4 +1,4 @@
-"""The only file that chooses: which journal, which clock, which ends of the wires."""
+"""A simulated community: its clock is told, and a made-up world stands at the ends of the wires."""
 
 from __future__ import annotations
 

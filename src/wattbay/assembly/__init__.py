@@ -1,0 +1,1 @@
+"""The only room that chooses: which journal, which clock, which ends of the wires."""
