@@ -47,6 +47,18 @@ class Wire(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """A device that asked to be known, and showed that it holds its key."""
+
+    device: MeterId
+    kind: str
+    algorithm: str
+    public_key: bytes
+    unit_wh: int
+    """What one unit of its registers means. [Wh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much anybody may ask."""
 
@@ -80,6 +92,9 @@ class Node:
     people: People
     door: Door
     wire: Wire
+    admit_device: Callable[[bytes], Awaitable[Admission]]
+    """Checks a request for enrolment as a device sent it (its form, its proof, the challenge that
+    was given) and keeps its key. `WireError` where it is not in order."""
     is_ready: Callable[[], Mapping[str, str]]
     """What is amiss, by part; empty where all is well."""
     limits: Limits = field(default_factory=Limits)
