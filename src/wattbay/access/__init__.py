@@ -1,0 +1,1 @@
+"""Who may do what: logins, roles and credentials of people and programs, outside the journal."""
