@@ -7,30 +7,17 @@ nobody enrols another one's key.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
 from wattbay.adapters.mqtt.keys import Algorithm, Signer, algorithm_of, is_signed
 from wattbay.adapters.mqtt.topics import is_device
+from wattbay.core.facts import DeviceKind
 from wattbay.errors import WireError
 from wattbay.ids import CommunityId, MeterId, is_id
 from wattbay.periods import Instant
 
 FORM = "wattbay-enrolment/1"
 REQUEST_BYTES_MAX = 4_096
-
-
-class DeviceKind(StrEnum):
-    """What a device is."""
-
-    METER = "meter"
-    PV_INVERTER = "pv-inverter"
-    WIND_TURBINE = "wind-turbine"
-    BATTERY = "battery"
-    HOME_DISPLAY = "home-display"
-    GRID_SENSOR = "grid-sensor"
-    POWER_UNIT = "power-unit"
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,3 +118,14 @@ def _to_sign(enrolment: Enrolment) -> bytes:
     """Return what the proof covers: the request without it, its fields in their order."""
     bare = msgspec.structs.replace(enrolment, proof="")
     return FORM.encode() + b"\x00" + msgspec.json.encode(bare)
+
+
+__all__ = [
+    "FORM",
+    "REQUEST_BYTES_MAX",
+    "DeviceKind",
+    "Enrolment",
+    "decode",
+    "encode",
+    "request",
+]
