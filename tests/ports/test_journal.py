@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import a_kernel, a_town, an_entry, an_order
+from tests.servers import postgres
 from wattbay.errors import JournalError
 from wattbay.kernel.codec import GENESIS, chain, encode
 from wattbay.kernel.journal import ROWS_PER_READ_MAX, Journal, MemoryJournal, SqliteJournal
@@ -16,13 +17,28 @@ from wattbay.kernel.journal import ROWS_PER_READ_MAX, Journal, MemoryJournal, Sq
 Make = Callable[[], Journal]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def conninfo() -> Iterator[str]:
+    with postgres("fsync=off") as (_, found):
+        yield found
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     made: list[Journal] = []
 
+    def one() -> Journal:
+        if request.param == "memory":
+            return MemoryJournal()
+        if request.param == "sqlite":
+            return SqliteJournal(tmp_path / f"{len(made)}.sqlite")
+        from wattbay.adapters.stores.postgres_journal import PostgresJournal  # noqa: PLC0415
+
+        schema = f"{tmp_path.name}_{len(made)}"
+        return PostgresJournal(request.getfixturevalue("conninfo"), schema=schema, holder="test")
+
     def new() -> Journal:
-        path = tmp_path / f"{len(made)}.sqlite"
-        made.append(MemoryJournal() if request.param == "memory" else SqliteJournal(path))
+        made.append(one())
         return made[-1]
 
     yield new

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wattbay.errors import JournalError, WattbayError, ensure
 from wattbay.kernel.codec import FORMAT, GENESIS, chain
@@ -31,6 +31,20 @@ ROWS_PER_READ_MAX = 256
 LOG_PAGES = 256
 """When SQLite folds the write-ahead log into the file. A short log stays in the cache and is
 written over instead of growing: measured, a tenth less time a write than with 1,000."""
+
+
+class Base(NamedTuple):
+    """Where a journal goes on whose beginning was pruned; entry 0 and `GENESIS` otherwise."""
+
+    seq: int
+    """The last entry that is no longer in it."""
+    head: bytes
+    """Hash of that entry. [32 bytes]"""
+
+
+def pruned_fault(base: Base) -> str:
+    """Say where entries are that a journal no longer holds."""
+    return f"entries up to {base.seq} were pruned; they stand in the archive of this journal"
 
 
 class Journal(Protocol):
@@ -150,6 +164,8 @@ class SqliteJournal:
         self._is_writer = not read_only
         self._stopped = "" if self._is_writer else "the journal was opened for reading"
         self._held_seq = 0
+        self.base = Base(0, GENESIS)
+        """Where it goes on, if its beginning was pruned."""
         self.head = GENESIS
         self.last_seq = 0
         self._db = self._connect()
@@ -189,9 +205,11 @@ class SqliteJournal:
         Raises
         ------
         JournalError
-            Where an entry is missing or cannot be read, after those before it.
+            Where an entry is missing, was pruned or cannot be read, after those before it.
         """
         seq = from_seq
+        if seq <= self.base.seq:
+            raise JournalError(pruned_fault(self.base), seq=seq)
         while seq <= self.last_seq:
             found: list[Row] = []
             fault = ""
@@ -217,6 +235,35 @@ class SqliteJournal:
                     seq += 1
             if fault or not found:
                 raise JournalError(fault or MISSING_FAULT, seq=seq)
+
+    def prune(self, until_seq: int) -> None:
+        """Take the entries up to a number away; what follows stays chained to their last hash.
+
+        Use `wattbay.adapters.stores.archive.prune`, which makes sure that they can be spared.
+
+        Raises
+        ------
+        JournalError
+            If that cannot be done. All of them are there, then.
+        """
+        if self._stopped:
+            raise JournalError(self._stopped)
+        row = next(self.rows(until_seq), None)
+        if row is None:
+            raise JournalError(MISSING_FAULT, seq=until_seq)
+        base = Base(row[0], row[2])
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("CREATE TABLE IF NOT EXISTS base (seq INTEGER, hash BLOB)")
+            self._db.execute("DELETE FROM base")
+            self._db.execute("INSERT INTO base VALUES (?, ?)", base)
+            self._db.execute("DELETE FROM entries WHERE seq <= ?", (base.seq,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise JournalError(f"{self._path} cannot be pruned: {error}", seq=base.seq) from error
+        self.base = base
 
     def close(self) -> None:
         """Fold the write-ahead log into the file, which then stands alone.
@@ -272,6 +319,8 @@ class SqliteJournal:
             else:
                 what = f"is not a readable journal: {error}"
             raise JournalError(f"{self._path} {what}") from error
+        if resume and self.base.seq:
+            raise JournalError(f"{self._path} cannot be resumed: {pruned_fault(self.base)}")
         if resume:
             self._held_seq = self.last_seq
             self.last_seq, self.head = 0, GENESIS
@@ -310,28 +359,36 @@ class SqliteJournal:
             raise JournalError(
                 f"{self._path} has journal format {found}; this program knows format {FORMAT}"
             )
+        (bases,) = self._db.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'base'"
+        ).fetchone()
+        if bases:
+            for row in self._db.execute("SELECT seq, CAST(hash AS BLOB) FROM base"):
+                self.base = Base._make(row)
+            self.last_seq, self.head = self.base
 
     def _check_tail(self) -> None:
         """Find the end, once it is known to be sound."""
         first, last = self._db.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
         if last is None:
             return
-        if first != 1:
-            raise JournalError(MISSING_FAULT, seq=1)
+        if first != self.base.seq + 1:
+            raise JournalError(MISSING_FAULT, seq=self.base.seq + 1)
         self.last_seq = last
-        previous = GENESIS
-        for seq, data, stored in self.rows(max(1, last - TAIL_ROWS_MAX)):
-            # Of the first row of a longer journal the hash is taken as it stands.
-            is_anchor = seq != 1 and previous == GENESIS
-            if not is_anchor and chain(previous, data) != stored:
+        begin = max(first, last - TAIL_ROWS_MAX)
+        # Of the first row of a longer journal the hash is taken as it stands.
+        previous = self.base.head if begin == first else None
+        for seq, data, stored in self.rows(begin):
+            if previous is not None and chain(previous, data) != stored:
                 raise JournalError(HASH_FAULT, seq=seq)
-            previous = stored
-        self.head = previous
+            previous = self.head = stored
 
     def _find_end(self) -> None:
         """Find the last entry that can be read, or else the first that cannot."""
         try:
-            (last,) = self._db.execute("SELECT ifnull(max(seq), 0) FROM entries").fetchone()
+            (last,) = self._db.execute(
+                "SELECT ifnull(max(seq), ?) FROM entries", (self.base.seq,)
+            ).fetchone()
             self.last_seq = last
         except sqlite3.Error:
             with suppress(sqlite3.Error):
