@@ -57,7 +57,12 @@ _FRACTION_DIGITS = 6
 
 def to_sign(topic: str, reading: Reading, key_bytes: int) -> bytes:
     """Return what the signature covers: header and body with the point between."""
-    return _header(topic, reading.device, key_bytes) + b"." + _base64(_body(reading).encode())
+    return to_sign_body(topic, reading.device, key_bytes, _body(reading).encode())
+
+
+def to_sign_body(topic: str, device: MeterId, key_bytes: int, body: bytes) -> bytes:
+    """Return what the signature of any body covers, that of a reading or of an order."""
+    return _header(topic, device, key_bytes) + b"." + _base64(body)
 
 
 def message(signed: bytes, signature: bytes) -> bytes:
