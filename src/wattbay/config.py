@@ -8,6 +8,7 @@ settings name. What decides about energy or money is never a setting: it is in t
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +66,9 @@ class Community(Part):
     founding: Path | None = Field(
         default=None, description="A TOML file that founds the community at the first start."
     )
-    zone: str = Field(default="UTC", description="Time zone of its days, such as Europe/London.")
+    zone: str = Field(
+        default="", description="Time zone of its days; otherwise that of the founding file."
+    )
 
 
 class Storage(Part):
@@ -116,8 +119,11 @@ class Http(Part):
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    certificate: Path | None = None
+    certificate: Path | None = Field(default=None, description="PEM with its chain: HTTPS.")
     key: Path | None = None
+    behind_proxy: bool = Field(
+        default=False, description="TLS ends before it, at a proxy: plain HTTP beyond the loopback."
+    )
     origins: tuple[str, ...] = Field(
         default=(), description="Pages from elsewhere that may ask (CORS)."
     )
@@ -225,11 +231,46 @@ def read_settings(file: Path | None = None, **changed: dict[str, Any]) -> Settin
             raise ConfigError(Fault(str(file), f"is no TOML: {error}")) from error
     for table, values in changed.items():
         told[table] = {**told.get(table, {}), **values}
+    where = str(file) if file is not None else "settings"
     try:
-        return Settings(**told)
+        settings = Settings(**told)
     except ValidationError as error:
-        where = str(file) if file is not None else "settings"
         raise ConfigError(*(_fault(where, one) for one in error.errors())) from error
+    if faults := list(_contradictions(where, settings)):
+        raise ConfigError(*faults)
+    return settings
+
+
+def _contradictions(where: str, settings: Settings) -> Iterator[Fault]:
+    """Yield what cannot be meant, or would let strangers in."""
+    mqtt, http, storage = settings.mqtt, settings.http, settings.storage
+    on_postgres = StoreKind.POSTGRESQL in {storage.journal, storage.readings, storage.people}
+    if on_postgres and not storage.dsn and storage.dsn_file is None:
+        what = "PostgreSQL is wanted and nothing says where it is"
+        yield Fault(f"{where}: storage.dsn_file", what, "a file with host=db dbname=wattbay …")
+    for name, part in (("mqtt", mqtt), ("http", http)):
+        if (part.certificate is None) != (part.key is None):
+            what = "a certificate and its key come together"
+            yield Fault(f"{where}: {name}.certificate", what, "both, or none")
+    if not is_loopback(http.host) and http.certificate is None and not http.behind_proxy:
+        what = f"passwords would cross the network in the clear at {http.host}"
+        yield Fault(f"{where}: http.host", what, "a certificate, or behind_proxy = true")
+    is_open = mqtt.certificate is None or mqtt.device_authority is None
+    if mqtt.broker is BrokerKind.EMBEDDED and not is_loopback(mqtt.host) and is_open:
+        what = f"the embedded broker lets in everybody who reaches {mqtt.host}"
+        yield Fault(f"{where}: mqtt.device_authority", what, "TLS both ways, or Mosquitto")
+    if mqtt.broker is BrokerKind.AWS_IOT:
+        for name in ("authority", "certificate", "key"):
+            if getattr(mqtt, name) is None:
+                yield Fault(f"{where}: mqtt.{name}", "AWS IoT Core lets in certificates alone")
+    if settings.street.scenario and settings.community.founding is not None:
+        what = "a made-up street founds its own community"
+        yield Fault(f"{where}: community.founding", what, "one of the two")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _fault(where: str, error: Any) -> Fault:  # noqa: ANN401 - pydantic's record of what is wrong

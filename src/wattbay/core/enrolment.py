@@ -125,6 +125,9 @@ def apply(registry: Registry, metering: Metering, event: d.DeviceEvent) -> None:
         case d.DeviceRegistered():
             registry.devices[event.device.device] = event.device
         case d.KeyRotated():
+            former = key_of(registry, metering, event.device)
+            ensure(former is not None, "a key that is rotated is known")
+            registry.former_keys[event.device] = former or b""
             registry.keys[event.device] = event.key
         case d.DeviceRevoked():
             registry.revoked[event.device] = event.reason

@@ -92,6 +92,8 @@ class Registry(Struct):
     """Those that are no meters."""
     keys: dict[MeterId, bytes] = field(default_factory=dict)
     """Of devices and meters that sign with another key than their first."""
+    former_keys: dict[MeterId, bytes] = field(default_factory=dict)
+    """With which they signed before: what waits to be sent bears it."""
     revoked: dict[MeterId, str] = field(default_factory=dict)
     """Devices and meters that are believed nothing more, and why."""
     left: dict[PodId, Instant] = field(default_factory=dict)

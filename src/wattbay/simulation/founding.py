@@ -36,13 +36,17 @@ def listed_at(scenario: Scenario, day_start: Instant) -> Instant:
     return Instant(day_start - scenario.product.opens_before_us - LISTED_BEFORE_US)
 
 
-def founding(scenario: Scenario, meters: Sequence[Meter]) -> list[Command]:
+def founding(
+    scenario: Scenario, meters: Sequence[Meter], since: Instant | None = None
+) -> list[Command]:
     """Return the commands that found a community, in the order in which they can be decided.
 
     Parameters
     ----------
     meters
-        One a home, as they are put in. Pods are connected from the first delivery on.
+        One a home, as they are put in.
+    since
+        Pods are connected from then on; otherwise from the first delivery on.
     """
     found: list[Command] = [
         OpenCommunity(
@@ -60,7 +64,7 @@ def founding(scenario: Scenario, meters: Sequence[Meter]) -> list[Command]:
     for home, meter in zip(scenario.homes, meters, strict=True):
         facts = PodFacts(
             pod=home.pod,
-            since=scenario.start,
+            since=scenario.start if since is None else since,
             party=home.party,
             zone=home.zone,
             supplier=home.supplier,

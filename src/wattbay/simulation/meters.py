@@ -45,8 +45,13 @@ def meter_key(seed: int, meter: MeterId) -> tuple[bytes, bytes]:
 
     Derived from the scenario's seed and the meter alone, by BLAKE2b. Keys of real meters never are.
     """
-    public, signing = crypto_sign_seed_keypair(_digest(seed, meter, b"key"))
+    public, signing = crypto_sign_seed_keypair(meter_seed(seed, meter))
     return public, signing
+
+
+def meter_seed(seed: int, meter: MeterId) -> bytes:
+    """Return the 32 bytes from which the keys of a simulated meter are derived."""
+    return _digest(seed, meter, b"key")
 
 
 def new_meter(seed: int, meter: MeterId) -> Meter:

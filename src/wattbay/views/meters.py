@@ -12,6 +12,8 @@ from wattbay.core.devices import (
     RotateKey,
 )
 from wattbay.core.events import CommunityOpened, MeterExchanged, PodRegistered
+from wattbay.core.meters import Metering
+from wattbay.core.registry import Registry
 from wattbay.ids import CommunityId, MeterId, PodId
 from wattbay.kernel.codec import Entry
 
@@ -37,6 +39,25 @@ class MeterKeys:
         self._keys: dict[MeterId, bytes] = {}
         self._former: dict[MeterId, bytes] = {}
         self._pods: dict[MeterId, PodId] = {}
+
+    @classmethod
+    def of(cls, registry: Registry, metering: Metering) -> MeterKeys:
+        """Return the keys that a state knows, so that nothing need be read from the first entry."""
+        keys = cls()
+        if registry.community is not None:
+            keys.community = registry.community.community
+        for name, use in metering.meters.items():
+            keys._keys[name], keys._pods[name] = use.meter.key, use.pod
+        for name, device in registry.devices.items():
+            keys._keys[name] = device.key
+            if device.pod is not None:
+                keys._pods[name] = device.pod
+        keys._keys.update(registry.keys)
+        keys._former.update(registry.former_keys)
+        for name in registry.revoked:
+            keys._keys.pop(name, None)
+            keys._former.pop(name, None)
+        return keys
 
     def fold(self, entry: Entry) -> None:
         """Take the next entry of history."""

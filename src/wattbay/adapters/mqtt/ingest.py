@@ -38,6 +38,9 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.1, 5.0
 RUNS_TOLD_MAX = 16
 """Stretches beyond the first gap that a device is told of."""
 
+NOBODY = MeterId("")
+"""In whose name messages come that name no device of ours."""
+
 _STORED = Outcome.STORED
 
 WORDS = MappingProxyType(
@@ -77,6 +80,8 @@ class Community:
     """Hears of every reading that was stored, once it is."""
     alarmed: Callable[[Reading], None] = lambda _: None
     """Hears of a reading with other bytes than those that are stored under its counters."""
+    refused: Callable[[MeterId, str, int], None] = lambda _device, _what, _count: None
+    """Hears what was wrong with messages, and how many there were: of a device, or of nobody."""
     acknowledge_every_s: float = 0.25
     """Devices hear of what is stored so often: one message then stands for many readings. [s]"""
 
@@ -96,6 +101,7 @@ class Ingest:
         self._telling: asyncio.TimerHandle | None = None
         self._told: set[tuple[CommunityId, MeterId, int]] = set()
         self._refused: dict[MeterId, Counter[str]] = {}
+        self._strangers: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
 
     @property
@@ -181,7 +187,7 @@ class Ingest:
                     self._of.alarmed(reading)
         if stored:
             self._of.accepted(stored)
-        if self._telling is None and (self._told or self._refused):
+        if self._telling is None and (self._told or self._refused or self._strangers):
             loop = asyncio.get_running_loop()
             self._telling = loop.call_later(self._of.acknowledge_every_s, self.tell)
 
@@ -191,9 +197,12 @@ class Ingest:
         try:
             community, device, _ = parse_device_topic(message.topic)
         except WireError:
+            self._strangers[what] += 1
             return
         if community == self._of.community and self._of.key_of(device) is not None:
             self._count_refusal(device, what)
+        else:
+            self._strangers[what] += 1
 
     def _count_refusal(self, device: MeterId, what: str) -> None:
         self._refused.setdefault(device, Counter())[what] += 1
@@ -203,6 +212,7 @@ class Ingest:
         self._telling = None
         told, self._told = sorted(self._told), set()
         refused, self._refused = self._refused, {}
+        self._tell_of_refusals(refused)
         for source in map(Source._make, told):
             try:
                 runs = list(self._store.runs(source))
@@ -223,6 +233,13 @@ class Ingest:
             )
         for device in sorted(refused):
             self._publish(device, Acknowledgement(refused=dict(refused[device])))
+
+    def _tell_of_refusals(self, refused: Mapping[MeterId, Counter[str]]) -> None:
+        """Tell whoever watches what was refused since the last time."""
+        strangers, self._strangers = self._strangers, Counter()
+        for device, kinds in (*refused.items(), (NOBODY, strangers)):
+            for what, count in kinds.items():
+                self._of.refused(device, what, count)
 
     def _publish(self, device: MeterId, said: Acknowledgement) -> None:
         topic = device_topic(self._of.community, device, Channel.ACKNOWLEDGED)

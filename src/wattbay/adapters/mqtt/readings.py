@@ -208,8 +208,8 @@ def decode(payload: bytes, received_topic: str, key_of: KeyOf) -> SubmitReading:
     return to_command(read(payload, received_topic, key_of))
 
 
-def to_command(reading: Reading) -> SubmitReading:
-    """Return the command that brings a verified reading to the exchange."""
+def to_command(reading: Reading, suspicion: str = "") -> SubmitReading:
+    """Return the command that brings a verified reading to the exchange, and what is odd of it."""
     return SubmitReading(
         meter=reading.device,
         boot=reading.boot,
@@ -218,6 +218,7 @@ def to_command(reading: Reading) -> SubmitReading:
         import_register=reading.import_register,
         export_register=reading.export_register,
         proof=reading.proof,
+        suspicion=suspicion,
     )
 
 

@@ -1,0 +1,273 @@
+"""From a stored reading to history: judged, kept as the latest, and submitted where one is needed.
+
+A reading with a hard finding stays evidence: it is stored, told of, and never submitted. One with a
+soft finding is submitted with what is odd about it, and settles as suspect. What was stored and not
+submitted when the service stopped is found again when it starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from wattbay.adapters.mqtt.boundaries import Boundaries, Chosen
+from wattbay.adapters.mqtt.ingest import WORDS
+from wattbay.adapters.mqtt.readings import to_command
+from wattbay.core.commands import Command
+from wattbay.core.events import Rejected
+from wattbay.core.exchange import State
+from wattbay.core.reasons import Reason
+from wattbay.errors import AdapterError, WireError
+from wattbay.ids import CommunityId, MeterId
+from wattbay.kernel.clock import Clock
+from wattbay.kernel.evidence import Outcome, Reading, ReadingStore
+from wattbay.kernel.intake import NOT_IN_HISTORY
+from wattbay.kernel.kernel import Answer
+from wattbay.periods import MINUTE, Instant, Period
+from wattbay.watch.alerts import Alert, AlertStore
+from wattbay.watch.anomalies import Watch
+from wattbay.watch.findings import DeviceFacts, Finding, is_hard, suspicion
+from wattbay.watch.health import Healths
+
+WAITING_MAX = 100_000
+"""Readings that wait to be submitted; what is more is found again in the store."""
+AT_ONCE_MAX = 500
+"""Submitted together: one durable write is for all of them."""
+AGAIN_S = 0.2
+"""Pause before readings that the exchange had no room for are submitted again. [s]"""
+TICK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who else hears what: all of them must be quick."""
+
+    readings: Callable[[Sequence[Reading]], None] = lambda _: None
+    alert: Callable[[Alert], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the reception of a community works with."""
+
+    community: CommunityId
+    clock: Clock
+    state: Callable[[], State]
+    submit: Callable[[Command], Awaitable[Answer]]
+    store: ReadingStore
+    watch: Watch
+    health: Healths
+    alerts: AlertStore
+    facts: Callable[[], Mapping[MeterId, DeviceFacts]]
+
+
+class Reception:
+    """Takes readings that are stored, and brings to the exchange what it needs of them."""
+
+    def __init__(self, parts: Parts, readers: Iterable[Reader] = ()) -> None:
+        """Take nothing before readings come."""
+        self._of = parts
+        self._readers = list(readers)
+        self._boundaries = Boundaries(parts.state().registry.isp_us, self._is_known)
+        self._waiting: deque[Chosen] = deque()
+        self._wake = asyncio.Event()
+        self._latest: dict[MeterId, Reading] = {}
+        self._counts: Counter[str] = Counter()
+        self._is_behind = False
+        """Whether something in the store may have to be submitted still."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many readings there were so far, by what became of them."""
+        return MappingProxyType(self._counts)
+
+    def of(self, device: MeterId) -> Reading | None:
+        """Return the last reading of a device by its stamp."""
+        return self._latest.get(device)
+
+    def all(self) -> Mapping[MeterId, Reading]:
+        """Return the last reading of every device."""
+        return MappingProxyType(self._latest)
+
+    def listen(self, reader: Reader) -> None:
+        """Let somebody else hear."""
+        self._readers.append(reader)
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def accepted(self, readings: Sequence[Reading]) -> None:
+        """Take readings that were stored."""
+        now, facts = self._of.clock.now(), self._of.facts()
+        found: list[Finding] = []
+        for reading in readings:
+            known = facts.get(reading.device)
+            if known is None:  # Revoked meanwhile.
+                continue
+            odd = self._of.watch.judge(reading, now, known)
+            self._note(reading)
+            if odd:
+                found += odd
+                if is_hard(odd):
+                    self._counts["never settle"] += 1
+                    continue
+            self._choose(reading, suspicion(odd) if odd else "")
+        for reader in self._readers:
+            reader.readings(readings)
+        if found:
+            self._tell(found)
+        self._end()
+
+    def altered(self, reading: Reading) -> None:
+        """Take a reading that came with other bytes than those stored under its counters."""
+        self.refused(reading.device, WORDS[Outcome.ALTERED], 1)
+
+    def refused(self, device: MeterId, kind: str, count: int) -> None:
+        """Take note of messages that the wire refused."""
+        self._of.health.refused(device, kind, count)
+        found = self._of.watch.refused(device, kind, count, self._of.clock.now())
+        if found:
+            self._tell(found)
+
+    def _note(self, reading: Reading) -> None:
+        before = self._latest.get(reading.device)
+        if before is None or before.measured_at <= reading.measured_at:
+            self._latest[reading.device] = reading
+        self._of.health.heard(reading)
+
+    def _choose(self, reading: Reading, odd: str) -> None:
+        if reading.device not in self._of.state().metering.meters:
+            return  # Of an inverter or a sensor the exchange needs nothing.
+        for chosen in self._boundaries.take(reading, odd):
+            self._queue(chosen)
+
+    def _queue(self, chosen: Chosen) -> None:
+        if len(self._waiting) >= WAITING_MAX:
+            self._counts["left in the store"] += 1
+            self._is_behind = True
+            return
+        self._waiting.append(chosen)
+        self._wake.set()
+
+    def _tell(self, findings: Sequence[Finding]) -> None:
+        """Keep findings as alerts, and announce them."""
+        self._of.health.found(findings)
+        try:
+            alerts = self._of.alerts.add_all(findings)
+        except AdapterError:
+            self._counts["alerts not stored"] += len(findings)
+            return
+        for alert in alerts:
+            for reader in self._readers:
+                reader.alert(alert)
+
+    def _end(self) -> None:
+        """Close the alerts of what is over by itself."""
+        for device, anomaly in self._of.watch.ended():
+            self._of.health.closed(device, anomaly)
+            try:
+                ended = self._of.alerts.end(device, anomaly, self._of.clock.now())
+            except AdapterError:
+                self._counts["alerts not stored"] += 1
+                continue
+            if ended is not None:
+                for reader in self._readers:
+                    reader.alert(ended)
+
+    # --- at work -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Submit what waits, and look at the clock, until cancelled.
+
+        Raises
+        ------
+        JournalError
+            If the exchange stopped.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work())
+            group.create_task(self._look())
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                count = min(len(self._waiting), AT_ONCE_MAX)
+                batch = [self._waiting.popleft() for _ in range(count)]
+                late = await self._submit(batch)
+                if late:
+                    self._waiting.extendleft(reversed(late))
+                    await asyncio.sleep(AGAIN_S)
+
+    async def _submit(self, batch: Sequence[Chosen]) -> list[Chosen]:
+        """Submit readings together; return those for which there was no room."""
+        answers = await asyncio.gather(
+            *(self._of.submit(to_command(*one)) for one in batch), return_exceptions=True
+        )
+        late = []
+        for one, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, WireError):
+                self._counts["cannot be written down"] += 1
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif isinstance(first := answer.events[0], Rejected):
+                if first.reason is Reason.TOO_MANY and answer.seq == NOT_IN_HISTORY:
+                    late.append(one)
+                else:
+                    self._counts[first.reason.value] += 1
+            else:
+                self._counts["submitted"] += 1
+        return late
+
+    async def _look(self) -> None:
+        """Submit what waited for a nearer one in vain, and tell who fell silent."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = self._of.clock.now()
+            for chosen in self._boundaries.overdue(now):
+                self._queue(chosen)
+            if found := self._of.watch.silent(now):
+                self._tell(found)
+            if self._is_behind and not self._waiting:
+                self._is_behind = False
+                self.catch_up()
+
+    # --- after a stop ------------------------------------------------------------------------
+
+    def catch_up(self) -> int:
+        """Submit what the store holds and the exchange lacks; return how many readings it read.
+
+        From the last register of each meter on that the exchange knows, as far as deliveries are
+        not final.
+        """
+        state = self._of.state()
+        now = Instant(self._of.clock.now() + MINUTE)
+        count = 0
+        for name in sorted(state.metering.pods):
+            pod = state.metering.pods[name]
+            since = Instant(pod.totals[-1].at + 1)
+            if pod.totals[-1].at >= now:
+                continue
+            stored = self._of.store.of_device(self._of.community, pod.meter, Period(since, now))
+            for reading in stored:
+                count += 1
+                self._note(reading)
+                facts = self._of.facts().get(reading.device)
+                odd = self._of.watch.judge(reading, now, facts) if facts is not None else ()
+                if not is_hard(odd):
+                    self._choose(reading, suspicion(odd))
+        return count
+
+    def _is_known(self, meter: MeterId, boundary: Instant) -> bool:
+        """Tell whether the exchange has a register at a boundary, or has no use for one."""
+        metering = self._of.state().metering
+        use = metering.meters.get(meter)
+        if use is None or boundary <= metering.final_until or boundary < use.since:
+            return True
+        if use.until is not None and boundary > use.until:
+            return True
+        totals = metering.pods[use.pod].totals
+        return any(total.at == boundary for total in reversed(totals))
