@@ -35,7 +35,7 @@ from wattbay.access.secret_keys import Secrets
 from wattbay.adapters.api.app import create_app
 from wattbay.adapters.api.node import Admission, Limits, Node
 from wattbay.adapters.mqtt.enrolment import decode
-from wattbay.adapters.stores.history import SqliteHistory
+from wattbay.adapters.stores.history.store import SqliteHistory
 from wattbay.core.commands import (
     Command,
     DefineProduct,

@@ -53,7 +53,10 @@ def document(app: FastAPI, sections: Sequence[Section]) -> Json:
         version=app.version,
         description=ABOUT,
         routes=app.routes,
-        tags=[{"name": one.tag, "description": one.about} for one in sections],
+        tags=[
+            {"name": tag, "description": about}
+            for tag, about in {one.tag: one.about for one in sections}.items()
+        ],
     )
     types = _types(operations)
     refs, components = msgspec.json.schema_components(types, ref_template=_REF)

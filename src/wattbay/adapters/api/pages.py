@@ -7,10 +7,10 @@ theirs, and one of another list is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, NamedTuple, TypeVar
 
 import msgspec
-from fastapi import Query
+from fastapi import Depends, Query
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.requests import Request
 
@@ -34,6 +34,21 @@ Cursor = Annotated[
         description="Where to go on: `next` of the page before.",
     ),
 ]
+
+
+class Paging(NamedTuple):
+    """How much of a list is wanted, and from where on."""
+
+    limit: int
+    cursor: str | None
+
+
+async def paging(limit: Limit = LIMIT_USUAL, cursor: Cursor = None) -> Paging:
+    """Return what a query says, as a dependency."""
+    return Paging(limit, cursor)
+
+
+Paged = Annotated[Paging, Depends(paging)]
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):

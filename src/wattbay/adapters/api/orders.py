@@ -1,0 +1,418 @@
+"""Orders: placed, changed, withdrawn, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wattbay.access.identity import Identity
+from wattbay.access.roles import Permission
+from wattbay.adapters.api.answers import answer, read
+from wattbay.adapters.api.callers import Who, caller, check, node_of
+from wattbay.adapters.api.forms import (
+    DeliveryQuery,
+    Id,
+    InstantText,
+    Number,
+    NumberPath,
+    Positive,
+    instant_of,
+    maybe_instant,
+)
+from wattbay.adapters.api.node import Node
+from wattbay.adapters.api.problems import Problem, not_found, refused
+from wattbay.adapters.api.repeats import journaled
+from wattbay.adapters.api.sections import Section
+from wattbay.adapters.api.sight import own_pod
+from wattbay.adapters.api.terms import TermsTold, terms_of
+from wattbay.core import events as e
+from wattbay.core.commands import AmendOrder, CancelOrder, CancelOrders, PlaceOrder, TakeOffer
+from wattbay.core.facts import Side
+from wattbay.core.terms import OrderTerms
+from wattbay.ids import OrderId, PodId, ProductId, RequestId
+from wattbay.kernel.kernel import Answer
+from wattbay.periods import Instant, to_text
+
+orders = Section(
+    "orders",
+    "Bid for energy or offer it, in deliveries whose gates are open. An order stands until it is"
+    " filled, withdrawn or its gate closes; what it can cost at worst is held meanwhile.",
+)
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order to be placed."""
+
+    pod: Id
+    """For whom."""
+    product: Id
+    delivery: InstantText
+    """Start of the delivery."""
+    side: Side
+    """``buy`` bids, ``sell`` offers."""
+    quantity_wh: Positive
+    """A multiple of the product's energy tick."""
+    limit_nano_per_wh: Number | None = None
+    """The worst price it accepts, a multiple of the product's price tick; none: a market order."""
+    terms: TermsTold | None = None
+    """Whatever else it says."""
+
+
+class ChangedOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an order is to be."""
+
+    quantity_wh: Positive
+    """All of it, with what is filled."""
+    limit_nano_per_wh: Number | None = None
+
+
+class Taking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much is taken of an offer, and for whom."""
+
+    pod: Id
+    quantity_wh: Positive
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade of an order."""
+
+    trade: int
+    delivery: str
+    quantity_wh: int
+    price_nano_per_wh: int
+    """What the order's own side pays or gets."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an order at once. What comes later, `GET` tells."""
+
+    entry: int
+    """The entry of the journal in which it stands."""
+    order: int
+    state: str
+    """``open``, ``waiting``, ``filled``, ``partly_filled`` or ``cancelled``."""
+    reason: str
+    """Why it is over, if it is."""
+    filled_wh: int
+    """At once."""
+    hold_nano: int
+    """What it can cost at worst, held until it is over."""
+    fills: tuple[Fill, ...]
+
+
+class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders that were withdrawn."""
+
+    entry: int
+    orders: tuple[int, ...]
+
+
+_SENT = NewOrder(
+    pod="h01",
+    product="halfhour",
+    delivery="2026-05-01T12:00Z",
+    side=Side.BUY,
+    quantity_wh=250,
+    limit_nano_per_wh=120_000,
+)
+_DONE = Outcome(
+    entry=4711,
+    order=17,
+    state="open",
+    reason="",
+    filled_wh=0,
+    hold_nano=30_000_000,
+    fills=(),
+)
+A_FILL = Fill(trade=9, delivery="2026-05-01T12:00Z", quantity_wh=250, price_nano_per_wh=98_000)
+
+
+@orders.post(
+    "/orders",
+    needs=(Permission.TRADE_OWN,),
+    body=NewOrder,
+    sends=_SENT,
+    answer=Outcome,
+    gives=_DONE,
+    status=201,
+    refuses=(404, 409),
+    is_repeatable=True,
+)
+async def place_order(request: Request) -> Response:
+    """Bid for energy or offer it.
+
+    In an auction the order waits for the gate to close. In continuous trading it meets what rests,
+    and what is left of it rests. A product's gates, ticks and limits are told by
+    `GET /api/v1/products`; a refusal says what would be right.
+    """
+    who = check(request, caller(request), Permission.TRADE_OWN)
+    told = await read(request, NewOrder)
+    node = node_of(request)
+    delivery = instant_of(told.delivery)
+    pod = PodId(told.pod)
+    own_pod(node, who, pod, delivery)
+    terms = None if told.terms is None else _own_terms(node, who, pod, delivery, told.terms)
+
+    async def act(key: RequestId | None) -> Response:
+        command = PlaceOrder(
+            pod=pod,
+            product=ProductId(told.product),
+            delivery=delivery,
+            side=told.side,
+            quantity_wh=told.quantity_wh,
+            limit=told.limit_nano_per_wh,
+            request=key,
+            terms=terms,
+        )
+        return _outcome(await node.submit(command), 201)
+
+    return await journaled(request, who, act)
+
+
+def _own_terms(
+    node: Node, who: Identity, pod: PodId, delivery: Instant, told: TermsTold
+) -> OrderTerms:
+    """Return the terms of an order, once the pod is its owner's in all deliveries of it."""
+    terms = terms_of(told)
+    isp_us = node.state().registry.isp_us
+    for leg in terms.legs:
+        own_pod(node, who, pod, leg.delivery)
+    if terms.block is not None:
+        for place in range(1, len(terms.block.profile)):
+            own_pod(node, who, pod, Instant(delivery + place * isp_us))
+    return terms
+
+
+@orders.patch(
+    "/orders/{order}",
+    needs=(Permission.TRADE_OWN,),
+    body=ChangedOrder,
+    sends=ChangedOrder(quantity_wh=200, limit_nano_per_wh=118_000),
+    answer=Outcome,
+    gives=_DONE,
+    refuses=(404, 409),
+    is_repeatable=True,
+)
+async def amend_order(request: Request, who: Who, order: NumberPath) -> Response:
+    """Change an open order.
+
+    A larger quantity or another limit loses its place in time. Made no larger than what is filled,
+    the order is over.
+    """
+    check(request, who, Permission.TRADE_OWN)
+    told = await read(request, ChangedOrder)
+    node = node_of(request)
+    pod = _pod_of_order(node, who, OrderId(order))
+
+    async def act(key: RequestId | None) -> Response:
+        command = AmendOrder(
+            order=OrderId(order),
+            pod=pod,
+            quantity_wh=told.quantity_wh,
+            limit=told.limit_nano_per_wh,
+            request=key,
+        )
+        return _outcome(await node.submit(command), 200)
+
+    return await journaled(request, who, act)
+
+
+@orders.delete(
+    "/orders/{order}",
+    needs=(Permission.TRADE_OWN,),
+    answer=Withdrawn,
+    gives=Withdrawn(entry=4712, orders=(17,)),
+    refuses=(404, 409),
+    is_repeatable=True,
+)
+async def cancel_order(request: Request, who: Who, order: NumberPath) -> Response:
+    """Withdraw an open order, or what is open of it. What was traded stays."""
+    check(request, who, Permission.TRADE_OWN)
+    node = node_of(request)
+    pod = _pod_of_order(node, who, OrderId(order))
+
+    async def act(key: RequestId | None) -> Response:
+        command = CancelOrder(order=OrderId(order), pod=pod, request=key)
+        return _withdrawn(await node.submit(command))
+
+    return await journaled(request, who, act)
+
+
+@orders.delete(
+    "/orders",
+    needs=(Permission.TRADE_OWN,),
+    answer=Withdrawn,
+    gives=Withdrawn(entry=4713, orders=(17, 21)),
+    refuses=(404, 409),
+    is_repeatable=True,
+)
+async def cancel_orders(
+    request: Request,
+    who: Who,
+    pod: Annotated[str, Query(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="Whose orders.")],
+    product: Annotated[str, Query(pattern=r"^[A-Za-z0-9_\-]{1,64}$", description="Of which.")],
+    delivery: DeliveryQuery = None,
+) -> Response:
+    """Withdraw all open orders of a pod, of one delivery or of all."""
+    check(request, who, Permission.TRADE_OWN)
+    node = node_of(request)
+    own_pod(node, who, pod, maybe_instant(delivery) or node.clock.now())
+
+    async def act(key: RequestId | None) -> Response:
+        command = CancelOrders(
+            pod=PodId(pod),
+            product=ProductId(product),
+            delivery=maybe_instant(delivery),
+            request=key,
+        )
+        return _withdrawn(await node.submit(command))
+
+    return await journaled(request, who, act)
+
+
+@orders.post(
+    "/orders/{order}/take",
+    needs=(Permission.TRADE_OWN,),
+    body=Taking,
+    sends=Taking(pod="h01", quantity_wh=100),
+    answer=Outcome,
+    gives=msgspec.structs.replace(_DONE, state="filled", filled_wh=250, fills=(A_FILL,)),
+    status=201,
+    refuses=(404, 409),
+    is_repeatable=True,
+)
+async def take_offer(request: Request, who: Who, order: NumberPath) -> Response:
+    """Take a bilateral offer, wholly or in part, at its price.
+
+    Of products whose mechanism is `bilateral`: `GET /api/v1/book/{product}/{delivery}` names the
+    offers that stand.
+    """
+    check(request, who, Permission.TRADE_OWN)
+    told = await read(request, Taking)
+    node = node_of(request)
+    place = node.state().market.places.get(OrderId(order))
+    own_pod(node, who, told.pod, node.clock.now() if place is None else place[1])
+
+    async def act(key: RequestId | None) -> Response:
+        command = TakeOffer(
+            order=OrderId(order),
+            pod=PodId(told.pod),
+            quantity_wh=told.quantity_wh,
+            request=key,
+        )
+        return _outcome(await node.submit(command), 201)
+
+    return await journaled(request, who, act)
+
+
+# --- what came of it -------------------------------------------------------------------------
+
+
+def accepted(found: Answer) -> Answer:
+    """Return an answer of the exchange that is no refusal.
+
+    Raises
+    ------
+    Problem
+        If it is one.
+    """
+    first = found.events[0]
+    if type(first) is e.Rejected:
+        raise refused(first, found.seq)
+    return found
+
+
+def _outcome(found: Answer, status: int) -> Response:
+    """Return the answer of an order that was placed, changed or taken."""
+    events = accepted(found).events
+    order, side, wanted, hold_nano, waits = _subject(events)
+    fills = [event for event in events if type(event) is e.Traded]
+    filled_wh = sum(event.quantity_wh for event in fills if order in _orders_of(event))
+    over = next(
+        (
+            one
+            for one in events
+            if type(one) is e.OrderCancelled and one.order == order and one.is_over
+        ),
+        None,
+    )
+    state = "waiting" if waits else "open"
+    if over is not None:
+        state = "partly_filled" if filled_wh else "cancelled"
+    elif wanted and filled_wh >= wanted:
+        state = "filled"
+    told = Outcome(
+        entry=found.seq,
+        order=order,
+        state=state,
+        reason="" if over is None else over.reason.value,
+        filled_wh=filled_wh,
+        hold_nano=hold_nano,
+        fills=tuple(
+            _fill(one, is_buyer=one.buy_order == order if side is None else side is Side.BUY)
+            for one in fills
+            if order in _orders_of(one)
+        ),
+    )
+    return answer(told, status, entry=found.seq)
+
+
+def _subject(events: Sequence[e.Event]) -> tuple[int, Side | None, int, int, bool]:
+    """Return the order that an entry is about: side, quantity, hold, and whether it waits."""
+    for event in events:
+        match event:
+            case e.OrderPlaced():
+                return (
+                    event.order, event.side, event.quantity_wh, event.hold_nano, event.waits
+                )  # fmt: skip
+            case e.OrderAmended():
+                return event.order, None, 0, event.hold_nano, False
+            case e.OrderCancelled():
+                return event.order, None, 0, 0, False
+            case e.Traded():
+                return event.buy_order, Side.BUY, 0, 0, False
+            case _:
+                pass
+    raise Problem(500, "fault", "the exchange answered with nothing of an order")
+
+
+def _orders_of(event: e.Traded) -> tuple[OrderId, OrderId]:
+    return event.buy_order, event.sell_order
+
+
+def _fill(event: e.Traded, *, is_buyer: bool) -> Fill:
+    return Fill(
+        trade=event.trade,
+        delivery=to_text(event.delivery),
+        quantity_wh=event.quantity_wh,
+        price_nano_per_wh=event.buy_price if is_buyer else event.sell_price,
+    )
+
+
+def _withdrawn(found: Answer) -> Response:
+    events = accepted(found).events
+    gone = tuple(event.order for event in events if type(event) is e.OrderCancelled)
+    return answer(Withdrawn(entry=found.seq, orders=gone), entry=found.seq)
+
+
+def _pod_of_order(node: Node, who: Identity, order: OrderId) -> PodId:
+    """Return the pod of an order that is the caller's own, open or over."""
+    market = node.state().market
+    place = market.places.get(order)
+    if place is not None:
+        pod, delivery = market.books[place[0]][place[1]].orders[order].pod, place[1]
+    else:
+        row = node.history.one("orders", order=order)
+        if row is None:
+            raise not_found(f"order {order}")
+        pod, delivery = PodId(str(row["pod"])), Instant(int(row["delivery_start"] or 0))
+    try:
+        own_pod(node, who, pod, delivery)
+    except Problem as problem:
+        raise not_found(f"order {order}") from problem
+    return pod
