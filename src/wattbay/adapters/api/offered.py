@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from wattbay.adapters.api import energynet
+from wattbay.adapters.api.order_lists import order_lists
+from wattbay.adapters.api.orders import orders
 from wattbay.adapters.api.running import running
 from wattbay.adapters.api.sections import Section
 
 
 def sections() -> tuple[Section, ...]:
     """Return every section."""
-    return (running,)
+    return (orders, order_lists, running, *energynet.sections)

@@ -1,0 +1,9 @@
+"""EnergyNet: its twelve endpoints as its documents name them, on this market."""
+
+from __future__ import annotations
+
+from wattbay.adapters.api.energynet.trades import section as trades
+from wattbay.adapters.api.sections import Section
+
+sections: tuple[Section, ...] = (trades,)
+"""What is offered."""
