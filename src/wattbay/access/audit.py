@@ -20,8 +20,14 @@ _encode = msgspec.json.Encoder().encode
 def next_line(head: AuditHead, entry: AuditEntry) -> AuditLine:
     """Return the line that an entry becomes after a head."""
     number = head.number + 1
-    cut = AuditEntry(entry.at, *(text[:FIELD_CHARACTERS_MAX] for text in entry[1:]))
+    cut = AuditEntry(entry.at, *map(printable, entry[1:]))
     return AuditLine(number, *cut, _hash(head.line_hash, (number, *cut)))
+
+
+def printable(text: str) -> str:
+    """Return a text as it may stand in a line: cut, and with no character that hides another."""
+    cut = text[:FIELD_CHARACTERS_MAX]
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else "?" for c in cut)
 
 
 def _hash(before: str, fields: tuple[object, ...]) -> str:

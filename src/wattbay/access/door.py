@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from wattbay.access.attempts import Attempts, Strangers
-from wattbay.access.cache import Cache
+from wattbay.access.audit import printable
 from wattbay.access.chance import key_id, secret_text
 from wattbay.access.denial import AccessDenied, Denial
 from wattbay.access.denials import Denials
 from wattbay.access.identity import Identity, Means
+from wattbay.access.known import Known, NotLetIn
 from wattbay.access.passwords import Passwords, check_strength
 from wattbay.access.people import People
 from wattbay.access.records import NEVER, ApiKey, AuditEntry, Login, StoredSession
@@ -37,9 +38,9 @@ SOMEWHERE = CommunityId("wattbay")
 SESSION_LASTS_US = 12 * HOUR
 TOKEN_LASTS_US = HOUR
 TOKEN_LASTS_MAX_US = DAY
-CACHED_MAX = 10_000
-"""Logins, keys and sessions of each kind that are kept in memory."""
 KEY_PREFIX = "wb_"
+KEY_PARTS = 3
+"""Of an API key, between the first two ``_``: the prefix, its public part, the secret."""
 KEY_NAME_CHARACTERS_MAX = 100
 USE_NOTED_US = MINUTE
 """How exactly it is kept when a key was last used."""
@@ -96,10 +97,7 @@ class Door:
         self._strangers = Strangers()
         self._hashing = asyncio.Semaphore(HASHED_AT_ONCE)
         self._waiting = 0
-        self._seen = -1
-        self._logins: Cache[str, Login] = Cache(CACHED_MAX)
-        self._keys: Cache[str, ApiKey] = Cache(CACHED_MAX)
-        self._sessions: Cache[str, StoredSession] = Cache(CACHED_MAX)
+        self._known = Known(people)
         self._used: dict[str, Instant] = {}
 
     # Who is asking.
@@ -122,7 +120,7 @@ class Door:
             If it is none of ours, or not any more, or nothing was shown.
         """
         at = self.clock.now()
-        self._catch_up(at)
+        self._known.catch_up(at)
         try:
             if bearer is not None and not bearer.startswith(KEY_PREFIX):
                 return self._by_token(bearer, at)
@@ -131,53 +129,20 @@ class Door:
                 return self._by_key(shown, at)
             if session is not None:
                 return self._by_session(session, at)
-        except _NotLetIn as no:
+        except NotLetIn as no:
             self.deny(
                 "identify", no.reason, login=no.login, subject=no.means, request_id=request_id
             )
         raise AccessDenied(Denial.NOTHING_SHOWN, "sign in, or show a key or a token")
 
-    def _catch_up(self, at: Instant) -> None:
-        """Forget what is kept in memory, if any login, key or session was changed."""
-        seen = self.people.changes(at)
-        if seen != self._seen:
-            self._logins.clear()
-            self._keys.clear()
-            self._sessions.clear()
-            self._seen = seen
-
-    def _login(self, name: str, means: Means) -> Login:
-        login = self._logins.get(name)
-        if login is None:
-            login = self.people.login(name)
-            if login is None:
-                raise _NotLetIn(Denial.NOT_KNOWN, means)
-            self._logins.put(name, login)
-        if login.is_disabled:
-            raise _NotLetIn(Denial.DISABLED, means, login.login)
-        return login
-
-    def _live_key(self, name: str, at: Instant, means: Means) -> ApiKey:
-        key = self._keys.get(name)
-        if key is None:
-            key = self.people.key(name)
-            if key is None:
-                raise _NotLetIn(Denial.NOT_KNOWN, means)
-            self._keys.put(name, key)
-        if key.revoked_at is not None:
-            raise _NotLetIn(Denial.NOT_KNOWN, means, key.login)
-        if key.expires_at is not None and key.expires_at <= at:
-            raise _NotLetIn(Denial.EXPIRED, means, key.login)
-        return key
-
     def _by_key(self, clear: str, at: Instant) -> Identity:
         parts = clear.split("_", 2)
-        if len(parts) != 3 or not clear.isascii():  # noqa: PLR2004 - prefix, name, secret
-            raise _NotLetIn(Denial.NOT_KNOWN, Means.API_KEY)
-        key = self._live_key(parts[1], at, Means.API_KEY)
+        if len(parts) != KEY_PARTS or not (clear.isascii() and parts[1].isalnum()):
+            raise NotLetIn(Denial.NOT_KNOWN, Means.API_KEY)
+        key = self._known.key(parts[1], at, Means.API_KEY)
         if not hmac.compare_digest(key.key_hash, self._secrets.key_hash(clear)):
             self._check_older_pepper(key, clear)
-        login = self._login(key.login, Means.API_KEY)
+        login = self._known.login(key.login, Means.API_KEY)
         if at >= self._used.get(key.key, NEVER) + USE_NOTED_US:
             self._used[key.key] = at
         return Identity(
@@ -191,34 +156,26 @@ class Door:
             if hmac.compare_digest(key.key_hash, self._secrets.key_hash(clear, pepper)):
                 self.people.rehash_key(key.key, self._secrets.key_hash(clear))
                 return
-        raise _NotLetIn(Denial.NOT_KNOWN, Means.API_KEY, key.login)
+        raise NotLetIn(Denial.NOT_KNOWN, Means.API_KEY, key.login)
 
     def _by_token(self, token: str, at: Instant) -> Identity:
         try:
             claims = self._tokens.read(token, at)
         except AccessDenied as denied:
-            raise _NotLetIn(denied.reason, Means.TOKEN) from denied
-        login = self._login(claims.login, Means.TOKEN)
+            raise NotLetIn(denied.reason, Means.TOKEN) from denied
+        login = self._known.login(claims.login, Means.TOKEN)
         if claims.generation != login.generation:
-            raise _NotLetIn(Denial.NOT_KNOWN, Means.TOKEN, login.login)
+            raise NotLetIn(Denial.NOT_KNOWN, Means.TOKEN, login.login)
         if claims.key is not None:
-            self._live_key(claims.key, at, Means.TOKEN)
+            self._known.key(claims.key, at, Means.TOKEN)
         return Identity(
             login.login, login.parties, login.roles, Means.TOKEN, claims.scopes,
             login.must_change, claims.key,
         )  # fmt: skip
 
     def _by_session(self, token: str, at: Instant) -> Identity:
-        session_hash = hash_of(token)
-        session = self._sessions.get(session_hash)
-        if session is None:
-            session = self.people.session(session_hash)
-            if session is None:
-                raise _NotLetIn(Denial.NOT_KNOWN, Means.SESSION)
-            self._sessions.put(session_hash, session)
-        if session.expires_at <= at:
-            raise _NotLetIn(Denial.EXPIRED, Means.SESSION, session.login)
-        login = self._login(session.login, Means.SESSION)
+        session = self._known.session(hash_of(token), at)
+        login = self._known.login(session.login, Means.SESSION)
         return Identity(
             login.login, login.parties, login.roles, Means.SESSION, None, login.must_change
         )
@@ -435,8 +392,8 @@ class Door:
         PeopleError
             If the login is unknown, or has too many keys.
         """
-        owner = login or by.login
-        known = self.people.login(owner)
+        owner = by.login if login is None else login
+        known = self.people.login(owner) if is_id(owner) else None
         allowed = by.granted
         if owner != by.login:
             self.require(by, Permission.MANAGE_LOGINS, subject=owner, request_id=request_id)
@@ -449,7 +406,7 @@ class Door:
         clear = f"{KEY_PREFIX}{public}_{secret_text()}"
         record = ApiKey(
             key=public, key_hash=self._secrets.key_hash(clear), login=owner,
-            name=name[:KEY_NAME_CHARACTERS_MAX], scopes=scopes, created_at=at,
+            name=printable(name)[:KEY_NAME_CHARACTERS_MAX], scopes=scopes, created_at=at,
             expires_at=expires_at,
         )  # fmt: skip
         with self.people.one_write():
@@ -466,7 +423,7 @@ class Door:
         AccessDenied
             If it is another's, and `by` is no administrator; or if there is none of that name.
         """
-        found = self.people.key(key)
+        found = self.people.key(key) if is_id(key) else None
         is_own = found is not None and found.login == by.login
         is_free = by.scopes is None and not by.must_change
         if found is None or not ((is_own and is_free) or by.may(Permission.MANAGE_LOGINS)):
@@ -493,13 +450,3 @@ class Door:
         self.people.note_used(used)
         self._denials.flush(at)
         self.people.forget(at)
-
-
-class _NotLetIn(Exception):
-    """Why somebody is not let in, before it is in the log."""
-
-    def __init__(self, reason: Denial, means: Means, login: str = "") -> None:
-        self.reason = reason
-        self.means = means
-        self.login = login
-        super().__init__(reason)

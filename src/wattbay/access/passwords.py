@@ -11,11 +11,12 @@ References
 from __future__ import annotations
 
 import unicodedata
+from base64 import b64encode
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from wattbay.access.chance import secret_text
+from wattbay.access.chance import secret_bytes
 from wattbay.access.denial import AccessDenied, Denial
 
 CHARACTERS_MIN = 12
@@ -46,9 +47,9 @@ class Passwords:
     """Makes and verifies hashes of passwords. Each call takes about a fifth of a second of CPU."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        """Take a hasher, or the default; make the hash that strangers are compared with."""
+        """Take a hasher, or the default, for argon2id."""
         self._hasher = the_hasher() if hasher is None else hasher
-        self._nobodys = self._hasher.hash(secret_text())
+        self._nobodys = _nobodys(self._hasher)
 
     def hash(self, password: str) -> str:
         """Return what is kept of a password."""
@@ -65,6 +66,16 @@ class Passwords:
     def is_outdated(self, password_hash: str) -> bool:
         """Tell whether a hash was made with other parameters than new ones are."""
         return self._hasher.check_needs_rehash(password_hash)
+
+
+def _nobodys(hasher: PasswordHasher) -> str:
+    """Return a hash that no password has, and that takes as long to verify as any."""
+    salt, digest = (
+        b64encode(secret_bytes()[:size]).rstrip(b"=").decode()
+        for size in (hasher.salt_len, hasher.hash_len)
+    )
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
 
 
 def _normal(password: str) -> bytes:

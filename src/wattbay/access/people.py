@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol, Unpack
 
 from wattbay.access.audit import BEFORE_ALL, chain_faults, next_line
 from wattbay.access.records import (
     ANSWER_BYTES_MAX,
+    ANSWER_KEY_CHARACTERS_MAX,
     ANSWER_LASTS_US,
     ANSWERS_PER_OWNER_MAX,
     CHALLENGES_MAX,
@@ -36,7 +37,7 @@ from wattbay.access.records import (
     StoredSession,
 )
 from wattbay.access.roles import AccessRole
-from wattbay.ids import MeterId, PartyId
+from wattbay.ids import MeterId, PartyId, is_id
 from wattbay.periods import Instant
 
 
@@ -345,7 +346,7 @@ class MemoryPeople:
 
     def set_particulars(self, party: PartyId, particulars: Particulars) -> None:
         """Keep the particulars of a party, in place of those that were there."""
-        self._particulars[party] = dict(checked_particulars(particulars))
+        self._particulars[party] = dict(checked_particulars(party, particulars))
 
     def particulars(self, party: PartyId) -> Particulars | None:
         """Return the particulars of a party; None where there are none."""
@@ -359,7 +360,7 @@ class MemoryPeople:
 
     def start_answer(self, answer: StoredAnswer) -> StoredAnswer | None:
         """Keep that a request is being answered; return the record that is there already."""
-        place = (answer.owner, answer.key)
+        place = (answer.owner, checked_answer(answer).key)
         there = self._answers.get(place)
         if there is not None and not is_over(there, answer.created_at):
             return there
@@ -413,26 +414,34 @@ def is_over(answer: StoredAnswer, at: Instant) -> bool:
 
 
 def checked_answer(answer: StoredAnswer) -> StoredAnswer:
-    """Return an answer that is small enough to be kept.
+    """Return an answer that can be kept.
 
     Raises
     ------
     PeopleError
-        If it is not.
+        If its body is too large, or its key too long or no printable text.
     """
+    if not (answer.key.isprintable() and 0 < len(answer.key) <= ANSWER_KEY_CHARACTERS_MAX):
+        raise PeopleError(f"a key has 1 to {ANSWER_KEY_CHARACTERS_MAX} printable characters")
     if len(answer.body) > ANSWER_BYTES_MAX:
         raise PeopleError(f"an answer of {len(answer.body)} bytes; at most {ANSWER_BYTES_MAX}")
     return answer
 
 
-def checked_particulars(particulars: Particulars) -> Particulars:
-    """Return particulars that are small enough to be kept.
+def checked_particulars(party: PartyId, particulars: Particulars) -> Particulars:
+    """Return particulars that can be kept.
 
     Raises
     ------
     PeopleError
-        If they are not.
+        If they are too many, no text, or of nothing that could be a party.
     """
+    if not is_id(party):
+        raise PeopleError("a party has 1 to 64 letters, digits, _ or -")
+    try:
+        "".join(chain.from_iterable(particulars.items())).encode()
+    except UnicodeEncodeError as error:
+        raise PeopleError("particulars are text") from error
     size = sum(len(name) + len(text) for name, text in particulars.items())
     if size > PARTICULARS_CHARACTERS_MAX:
         raise PeopleError(f"{size} characters; at most {PARTICULARS_CHARACTERS_MAX}")
