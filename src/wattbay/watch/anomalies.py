@@ -11,7 +11,6 @@ an anomaly costs does not matter.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -20,7 +19,7 @@ import msgspec
 from wattbay.errors import ConfigError, Fault
 from wattbay.ids import MeterId
 from wattbay.kernel.evidence import Flag, Reading
-from wattbay.periods import MINUTE, SECOND, Instant
+from wattbay.periods import HOUR, MINUTE, SECOND, Instant
 from wattbay.watch import track as tracks
 from wattbay.watch.findings import (
     NOBODY,
@@ -35,7 +34,7 @@ from wattbay.watch.findings import (
     span,
     suspicion,
 )
-from wattbay.watch.steps import ahead, is_possible, step
+from wattbay.watch.steps import ahead, is_possible, late, step
 from wattbay.watch.track import (
     GAPS_MAX,
     RECENT_MAX,
@@ -47,10 +46,13 @@ from wattbay.watch.track import (
     Track,
     bounds_of,
     first_of,
+    keep_time,
 )
 
 REFUSED_AS = MappingProxyType({"bad signature": Anomaly.BAD_SIGNATURE, "altered": Anomaly.REPLAY})
 """What the wire calls what it refused, where that is odd once; the rest is when it is a flood."""
+PERIOD_UNKNOWN_US = 3 * HOUR
+"""How often a device is taken to tell that has done so once. [µs]"""
 _WORDS = MappingProxyType(
     {
         "bad signature": "messages in its name were not signed by its key",
@@ -98,20 +100,18 @@ class Watch:
         limits = self._limits
         found: list[Finding] = []
         passed_us = at - track.at
-        is_next = boot == track.boot and seq == track.seq + 1
-        if not is_next:
-            self._count(track, reading, received_at, found)
-        elif passed_us > 0:
+        if seq == track.seq + 1 and passed_us > 0 and boot == track.boot:
             track.seq = seq
+        else:
+            self._count(track, reading, received_at, found)
         if flags or track.flags:
             self._flags(track, reading, received_at, found)
-        latency_us = received_at - at
         track.seen_at = max(track.seen_at, received_at)
         if track.is_silent:
             track.is_silent = False
             self._end(reading.device, Anomaly.SILENT)
         if passed_us <= 0:
-            self._late(track, reading, received_at, bounds, found)
+            late(track, reading, received_at, bounds, found)
             return tuple(found)
         drew = import_register - track.import_register
         made = export_register - track.export_register
@@ -122,29 +122,18 @@ class Watch:
             before = Registers(track.at, track.import_register, track.export_register)
             if not is_possible(before, reading, received_at, bounds, found):
                 return tuple(found)
+        latency_us = received_at - at
         if -limits.ahead_max_us <= latency_us <= limits.behind_max_us:
-            track.lag_since = Instant(0)
+            track.lags = 0
         elif not self._drift(track, reading, received_at, found):
             return tuple(found)
-        track.latency_us = latency_us
-        least_us = track.least_us
-        track.least_us = (
-            latency_us if latency_us < least_us else least_us + ((latency_us - least_us) >> 6)
-        )
-        period_us = track.period_us
-        if passed_us != period_us:
-            track.period_us = (
-                passed_us
-                if passed_us < period_us or not period_us
-                else period_us + (min(passed_us, 2 * period_us) - period_us) // 16
-            )
+        keep_time(track, passed_us, latency_us)
         recent = track.recent
-        recent.append(Registers(track.at, track.import_register, track.export_register))
+        recent.append((track.at, track.import_register, track.export_register))
         if len(recent) > RECENT_MAX:
             del recent[0]
         track.at = at
-        track.import_register = import_register
-        track.export_register = export_register
+        track.import_register, track.export_register = import_register, export_register
         if at // limits.step_us != track.step and step(
             track, reading, received_at, bounds, limits, found
         ):
@@ -207,7 +196,7 @@ class Watch:
         if reading.measured_at < track.at:
             return
         gained, lost = reading.flags & ~track.flags, track.flags & ~reading.flags
-        if gained & Flag.LOW_BATTERY or (track.at == reading.measured_at and reading.flags & 2):
+        if gained & Flag.LOW_BATTERY:
             words = "the device says that its battery is low"
             found.append(of_reading(Anomaly.LOW_BATTERY, reading, received_at, words))
         if lost & Flag.LOW_BATTERY:
@@ -215,33 +204,6 @@ class Watch:
         if lost & Flag.TAMPER:
             self._end(reading.device, Anomaly.TAMPER)
         track.flags = reading.flags
-
-    def _late(
-        self,
-        track: Track,
-        reading: Reading,
-        received_at: Instant,
-        bounds: Bounds,
-        found: list[Finding],
-    ) -> None:
-        """Compare a reading that is not the latest with those around it, and keep it there."""
-        at = reading.measured_at
-        recent = track.recent
-        last = Registers(track.at, track.import_register, track.export_register)
-        place = bisect_left(recent, at, key=_stamp)
-        after = recent[place] if place < len(recent) else last
-        if after.at == at:
-            if after[1:] != (reading.import_register, reading.export_register):
-                words = "other registers are known at this instant"
-                found.append(of_reading(Anomaly.REPLAY, reading, received_at, words))
-            return
-        told = Registers(at, reading.import_register, reading.export_register)
-        before = recent[place - 1] if place else None
-        fits = before is None or is_possible(before, reading, received_at, bounds, found)
-        if fits and is_possible(told, reading, received_at, bounds, found, after):
-            recent.insert(place, told)
-            if len(recent) > RECENT_MAX:
-                del recent[0]
 
     def _drift(
         self, track: Track, reading: Reading, received_at: Instant, found: list[Finding]
@@ -253,13 +215,15 @@ class Watch:
             found.append(ahead(reading, received_at))
             return latency_us >= -limits.ahead_refused_us
         # What an outbox held comes with a lag that shrinks; a clock that is slow keeps it.
-        if track.lag_since and abs(latency_us - track.lag_us) <= limits.ahead_max_us:
-            if received_at - track.lag_since >= limits.steady_us:
+        if track.lags and abs(latency_us - track.lag_us) <= limits.ahead_max_us:
+            track.lags += 1
+            lasts_us = received_at - track.lag_since
+            if lasts_us >= limits.steady_us and track.lags >= limits.steady_readings:
                 words = f"its stamps have been {span(latency_us)} behind our clock"
-                words += f" for {span(received_at - track.lag_since)}"
+                words += f" for {span(lasts_us)}"
                 found.append(of_reading(Anomaly.CLOCK_DRIFT, reading, received_at, words))
         else:
-            track.lag_since, track.lag_us = received_at, latency_us
+            track.lag_since, track.lag_us, track.lags = received_at, latency_us, 1
         return True
 
     # --- what comes by the clock, and from the wire ----------------------------------------
@@ -280,11 +244,11 @@ class Watch:
                 if quiet_us > limits.forgotten_after_us:
                     gone.append(device)
                 continue
-            patience_us = max(limits.silent_min_us, limits.silent_periods * track.period_us)
-            if track.period_us and quiet_us > patience_us:
+            period_us = track.period_us or PERIOD_UNKNOWN_US
+            if quiet_us > max(limits.silent_min_us, limits.silent_periods * period_us):
                 track.is_silent = True
-                words = f"no reading for {span(quiet_us)}; usually one every"
-                words += f" {span(track.period_us)}"
+                words = f"no reading for {span(quiet_us)}"
+                words += f"; usually one every {span(period_us)}" if track.period_us else ""
                 found.append(of_device(Anomaly.SILENT, device, now, words))
         for device in gone:
             self.forget(device)
@@ -292,11 +256,8 @@ class Watch:
 
     def _overdue(self, device: MeterId, track: Track, now: Instant, found: list[Finding]) -> None:
         """Tell of missing numbers that were waited for in vain, all in one."""
-        late = [
-            gap
-            for gap in track.gaps
-            if not gap.is_told and now - gap.noticed_at >= self._limits.gap_wait_us
-        ]
+        wait_us = max(self._limits.gap_wait_us, 3 * track.period_us)
+        late = [gap for gap in track.gaps if not gap.is_told and now - gap.noticed_at >= wait_us]
         if not late:
             return
         track.gaps = [gap._replace(is_told=True) if gap in late else gap for gap in track.gaps]
@@ -399,10 +360,6 @@ class Watch:
                 watch._bounds[device] = bounds_of(facts, limits)
         watch._ended = dict.fromkeys(known.ended)
         return watch
-
-
-def _stamp(one: Registers) -> Instant:
-    return one.at
 
 
 __all__ = [

@@ -18,6 +18,8 @@ CLOCK_OFFSET_MAX_US = 30 * SECOND
 """A clock that is further off gets attention. [µs]"""
 LATENCY_MAX_US = 15 * MINUTE
 """A reading that took longer gets attention. [µs]"""
+LAGS_MIN = 4
+"""So many readings in a row with the same lag make it a clock's."""
 KINDS_MAX = 16
 """Kinds of refused messages that are counted apart."""
 
@@ -140,7 +142,7 @@ class Healths:
         known = self._open.get(device, {})
         findings = tuple(known[anomaly] for anomaly in Anomaly if anomaly in known)
         is_online = self._online.get(device)
-        offset_us = _offset_us(track.least_us, track.lag_since) if track else 0
+        offset_us = _offset_us(track.least_us, is_lagging=track.lags >= LAGS_MIN) if track else 0
         flags = track.flags if track else 0
         reasons = [f"{one.anomaly}: {one.detail}" for one in findings]
         if is_online is False:
@@ -177,15 +179,13 @@ class Healths:
         )
 
 
-def _offset_us(least_us: int, lag_since: Instant) -> int:
+def _offset_us(least_us: int, *, is_lagging: bool) -> int:
     """Return how far a clock is off at least, by how long readings take. [µs]
 
     No reading comes before it was made: one that seems to has a clock that is ahead. One that is
     late may have waited; a clock is behind only where the lag is steady.
     """
-    if least_us < 0:
-        return -least_us
-    return -least_us if lag_since else 0
+    return -least_us if least_us < 0 or is_lagging else 0
 
 
 def _status(

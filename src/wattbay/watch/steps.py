@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from operator import itemgetter
+
 from wattbay.kernel.evidence import Reading
 from wattbay.periods import DAY, Instant
 from wattbay.watch.findings import Anomaly, Finding, of_reading, span
 from wattbay.watch.history import learn, new_pattern
 from wattbay.watch.sun import night_of
-from wattbay.watch.track import Bounds, Limits, Registers, Track
+from wattbay.watch.track import RECENT_MAX, Bounds, Limits, Registers, Track
 
 NIGHT_SHARE_MIN = 0.01
 NIGHT_W_MIN = 20.0
@@ -39,6 +42,7 @@ def is_possible(
     """
     end = after or Registers(reading.measured_at, reading.import_register, reading.export_register)
     passed_us, width, facts = end.at - before.at, bounds.width, bounds.facts
+    until = " until a later reading" if after else ""
     for name, rose, per_us, slack in (
         ("import", end.import_register - before.import_register,
          bounds.import_per_us, bounds.import_slack),
@@ -48,17 +52,46 @@ def is_possible(
         # Beginning again at zero is rising, unless that were more than half of all there is.
         advance = rose % width
         if rose < 0 and 2 * advance > width:
-            words = f"its {name} register fell by {-rose * facts.unit_wh} Wh"
+            words = f"its {name} register fell by {-rose * facts.unit_wh} Wh{until}"
             found.append(of_reading(Anomaly.REGISTER_WENT_BACK, reading, received_at, words))
             return False
         if advance > passed_us * per_us + slack:
             anomaly = Anomaly.REGISTER_WENT_BACK if rose < 0 else Anomaly.IMPOSSIBLE_ENERGY
             most_wh = int((passed_us * per_us + slack) * facts.unit_wh)
             words = f"its {name} register rose by {advance * facts.unit_wh} Wh in"
-            words += f" {span(passed_us)}; {most_wh} Wh is the most"
+            words += f" {span(passed_us)}{until}; {most_wh} Wh is the most"
             found.append(of_reading(anomaly, reading, received_at, words))
             return False
     return True
+
+
+def late(
+    track: Track,
+    reading: Reading,
+    received_at: Instant,
+    bounds: Bounds,
+    found: list[Finding],
+) -> None:
+    """Compare a reading that is not the latest with those around it, and keep it there."""
+    told = (reading.measured_at, reading.import_register, reading.export_register)
+    recent = track.recent
+    place = bisect_left(recent, told[0], key=itemgetter(0))
+    last = (track.at, track.import_register, track.export_register)
+    after = recent[place] if place < len(recent) else last
+    if after[0] == told[0]:
+        if after != told:
+            words = "other registers are known at this instant"
+            found.append(of_reading(Anomaly.REPLAY, reading, received_at, words))
+        return
+    if place:
+        before = Registers._make(recent[place - 1])
+        if not is_possible(before, reading, received_at, bounds, found):
+            return
+    following = Registers._make(after)
+    if is_possible(Registers._make(told), reading, received_at, bounds, found, following):
+        recent.insert(place, told)
+        if len(recent) > RECENT_MAX:
+            del recent[0]
 
 
 def step(

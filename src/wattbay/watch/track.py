@@ -27,7 +27,7 @@ class Limits(NamedTuple):
     step_us: int = 30 * MINUTE
     """Habits are learned by such steps of a day. [µs]"""
     gap_wait_us: int = 15 * MINUTE
-    """So long a missing number may come late. [µs]"""
+    """So long a missing number may come late, and three of the device's periods. [µs]"""
     ahead_max_us: int = 30 * SECOND
     """So far a stamp may be ahead of our clock. [µs]"""
     ahead_refused_us: int = 2 * MINUTE
@@ -35,7 +35,8 @@ class Limits(NamedTuple):
     behind_max_us: int = 5 * MINUTE
     """So far stamps may be behind our clock steadily. [µs]"""
     steady_us: int = 20 * MINUTE
-    """What lasts so long is steady; what comes out of an outbox catches up. [µs]"""
+    """What lasts so long, and for so many readings, is steady. [µs]"""
+    steady_readings: int = 4
     silent_periods: int = 10
     """A device is silent after so many of its usual periods ..."""
     silent_min_us: int = 15 * MINUTE
@@ -88,13 +89,14 @@ class Track(msgspec.Struct, kw_only=True):
     """Of the last reading, from its stamp to our clock. [µs]"""
     least_us: int = 0
     """The least that this was lately. [µs]"""
-    lag_since: Instant = Instant(0)
-    """When stamps began to be behind steadily; 0 while they are not."""
+    lags: int = 0
+    """How many readings in a row came with the same lag; 0 while none is behind."""
     lag_us: int = 0
+    lag_since: Instant = Instant(0)
     flags: int = 0
     is_silent: bool = False
-    recent: list[Registers] = []
-    """Before the last, by stamp."""
+    recent: list[tuple[Instant, int, int]] = []
+    """`Registers` before the last, by stamp."""
     gaps: list[Gap] = []
     step: int = 0
     """Number of the step in which the last one that was learned from ended."""
@@ -177,6 +179,21 @@ def first_of(reading: Reading, received_at: Instant, limits: Limits) -> Track:
         step_import=reading.import_register,
         step_export=reading.export_register,
     )
+
+
+def keep_time(track: Track, passed_us: int, latency_us: int) -> None:
+    """Keep how long a device's latest reading took, and how long after the one before it was made.
+
+    One that is odd moves what is usual by a factor of two at most, and the next one back.
+    """
+    track.latency_us = latency_us
+    least_us = track.least_us
+    track.least_us = (
+        latency_us if latency_us < least_us else least_us + (latency_us - least_us) // 64
+    )
+    period_us = track.period_us
+    if passed_us != period_us:
+        track.period_us = min(max(passed_us, period_us // 2), 2 * period_us or passed_us)
 
 
 encode = msgspec.msgpack.Encoder().encode
