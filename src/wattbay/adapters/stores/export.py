@@ -56,7 +56,7 @@ def export_week(
 
     A week that is still open has a file that is not the last word: export what is closed.
     """
-    frames = [_frame(store.of_device(community, device, week)) for device in sorted(devices)]
+    frames = [frame(store.of_device(community, device, week)) for device in sorted(devices)]
     path = folder / name_of(community, week)
     unfinished = path.with_suffix(".part")
     pl.concat([pl.DataFrame(schema=SCHEMA), *frames]).write_parquet(unfinished)
@@ -70,6 +70,6 @@ def read_week(path: Path) -> list[Reading]:
     return [Reading._make(row) for row in frame.select(SCHEMA.names()).iter_rows()]
 
 
-def _frame(readings: Iterable[Reading]) -> pl.DataFrame:
+def frame(readings: Iterable[Reading]) -> pl.DataFrame:
     """Return readings as a table."""
     return pl.DataFrame(list(readings), schema=SCHEMA, orient="row")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import psycopg
@@ -48,6 +49,12 @@ _SELECT = (
     " flags, power_w, voltage_mv, proof"
 )
 _FROM = " FROM readings JOIN devices ON devices.number = readings.device"
+_PAGE = (
+    f"{_SELECT}, number{_FROM} WHERE (measured_at, readings.device) > (%s, %s)"
+    " AND measured_at < %s ORDER BY measured_at, readings.device LIMIT %s"
+)
+PAGE_ROWS = 5_000
+"""Readings that are read at once where there is no end to them."""
 _Key = tuple[Instant, int]
 
 _pairs = msgspec.msgpack.Decoder(list[tuple[int, int]])
@@ -324,6 +331,19 @@ class PostgresReadingStore:
             (measured_at, community),
         )
 
+    def within(self, span: Period) -> Iterator[Reading]:
+        """Yield all readings of a span, by instant; what is added meanwhile may be among them."""
+        after: tuple[int, int] = (span.start, -1)
+        while rows := self._fetch(_PAGE, (*after, span.end, PAGE_ROWS)):
+            for row in rows:
+                yield Reading(*row[:-1])
+            after = (rows[-1][4], rows[-1][-1])
+
+    def count(self, span: Period) -> int:
+        """Return how many readings were measured in a span."""
+        query = "SELECT count(*) FROM readings WHERE measured_at >= %s AND measured_at < %s"
+        return int(self._fetch(query, (span.start, span.end))[0][0])
+
     def alarms(self, community: CommunityId) -> Iterator[Reading]:
         """Yield what came under counters or an instant that were taken, oldest first."""
         yield from self._rows(
@@ -333,13 +353,15 @@ class PostgresReadingStore:
         )
 
     def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[Reading]:
+        for row in self._fetch(query, values):
+            yield Reading(*row)
+
+    def _fetch(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
-            rows = self._connected().execute(query.encode(), values).fetchall()
+            return self._connected().execute(query.encode(), values).fetchall()
         except psycopg.Error as error:
             self._drop()
             raise _broken(error) from error
-        for row in rows:
-            yield Reading(*row)
 
     def forget(self, before: Instant) -> int:
         """Take away the readings measured before an instant; return how many they were.

@@ -74,6 +74,15 @@ _SELECT = (
     "SELECT community, devices.device, boot, seq, measured_at, import_register, export_register,"
     " flags, power_w, voltage_mv, proof FROM {table} AS rows JOIN devices ON number = rows.device"
 )
+_PAGE = (
+    "SELECT community, devices.device, boot, seq, measured_at, import_register, export_register,"
+    " flags, power_w, voltage_mv, proof, number"
+    " FROM readings AS rows JOIN devices ON number = rows.device"
+    " WHERE (measured_at, rows.device) > (?, ?) AND measured_at < ?"
+    " ORDER BY measured_at, rows.device LIMIT ?"
+)
+PAGE_ROWS = 5_000
+"""Readings that are read at once where there is no end to them."""
 
 _pairs = msgspec.msgpack.Decoder(list[tuple[int, int]])
 _pack = msgspec.msgpack.Encoder().encode
@@ -270,6 +279,22 @@ class SqliteReadingStore:
             + " WHERE measured_at = ? AND community = ? ORDER BY devices.device",
             (measured_at, community),
         )
+
+    def within(self, span: Period) -> Iterator[Reading]:
+        """Yield all readings of a span, by instant; what is added meanwhile may be among them."""
+        after: tuple[int, int] = (span.start, -1)
+        while rows := self._db.execute(_PAGE, (*after, span.end, PAGE_ROWS)).fetchall():
+            for row in rows:
+                yield Reading(*row[:-1])
+            after = (rows[-1][4], rows[-1][-1])
+
+    def count(self, span: Period) -> int:
+        """Return how many readings were measured in a span."""
+        (found,) = self._db.execute(
+            "SELECT count(*) FROM readings WHERE measured_at >= ? AND measured_at < ?",
+            (span.start, span.end),
+        ).fetchone()
+        return int(found)
 
     def alarms(self, community: CommunityId) -> Iterator[Reading]:
         """Yield what came under counters or an instant that were taken, oldest first."""
