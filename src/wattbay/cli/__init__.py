@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from wattbay.cli.bot import app as bot
+from wattbay.cli.config import app as config
 from wattbay.cli.device import app as device
 from wattbay.cli.show import app as show
 from wattbay.cli.study import app as study
@@ -29,6 +31,7 @@ app = typer.Typer(
       wattbay run street                  6 homes, 2 days, all that can go wrong
       wattbay show runs/street pod h01    one home's days, in words
       wattbay verify runs/street          every decision and signature, again
+      wattbay serve                       a street live: MQTT, REST, a market
     """,
     epilog="Every command has its own --help with examples.",
 )
@@ -284,6 +287,42 @@ def report(
 
 
 @app.command()
+def serve(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings (TOML). (otherwise a made-up street)")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where everything is kept, whatever the settings say.")
+    ] = None,
+    speed: Annotated[
+        int | None,
+        typer.Option(help="Of the made-up street: seconds that pass in one. 1 to 3,600."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stand by until the present service gives up.")
+    ] = False,
+) -> None:
+    """Run a live community: broker, journal, market agent and API in one process.
+
+    Without --config it serves a made-up street at 60 times real time, which
+    begins ten seconds before a gate closes, and prints one command to try
+    each way in. Ctrl-C stops it cleanly; started again it goes on.
+
+    \b
+    Examples:
+      wattbay serve                          a street to look at, in live/live-street
+      wattbay serve --config wattbay.toml    the real thing
+      wattbay config check wattbay.toml      are the settings right?
+    """
+    from wattbay.cli.live import needed
+
+    needed("wattbay serve")
+    from wattbay.cli.serve import serve as run_service
+
+    run_service(config, folder=folder, speed=speed, wait=wait)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Tell whether this machine has what Wattbay needs."""
     from wattbay.cli.doctor import report as tell
@@ -291,6 +330,8 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(tell(Path.cwd(), as_json=as_json))
 
 
+app.add_typer(bot, name="bot")
+app.add_typer(config, name="config")
 app.add_typer(device, name="device")
 app.add_typer(show, name="show")
 app.add_typer(study, name="study")

@@ -1,0 +1,207 @@
+"""The exchange of a service: from its journal to the door before its kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wattbay.adapters.stores.history import SqliteHistory
+from wattbay.assembly import stores
+from wattbay.config import Settings
+from wattbay.core.commands import Command
+from wattbay.core.events import Rejected
+from wattbay.core.exchange import Exchange, State
+from wattbay.errors import ConfigError, Fault
+from wattbay.ids import CommunityId
+from wattbay.kernel.clock import Clock, ScaledClock, SystemClock
+from wattbay.kernel.codec import Entry, decode
+from wattbay.kernel.intake import LiveIntake
+from wattbay.kernel.journal import Journal
+from wattbay.kernel.kernel import Kernel, Reader
+from wattbay.kernel.snapshots import Snapshots, Tail
+from wattbay.periods import Calendar, Instant
+from wattbay.simulation.founding_file import Founding, read_founding
+from wattbay.simulation.live_street import LiveStreet, begins
+from wattbay.simulation.scenario import load_scenario
+from wattbay.views.devices import Devices
+from wattbay.views.market import Auctions
+from wattbay.views.meters import MeterKeys
+
+WAITING_MAX = 100_000
+"""Commands that wait at the door, at most."""
+
+
+@dataclass(slots=True)
+class Readers:
+    """Whoever hears every entry; more may join once the exchange stands."""
+
+    joined: list[Reader] = field(default_factory=list)
+
+    def fold(self, entry: Entry) -> None:
+        """Take the next entry, which is written for good."""
+        for reader in self.joined:
+            reader.fold(entry)
+
+
+class LiveExchange:
+    """A journal, the state that it makes, and the one door."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        wait_s: float | None = 0.0,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Take up the journal where it ends, or found the community that the settings name.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for another writer to give up; None: for ever. [s]
+        progress
+            Hears which entry is reached while history is made ready.
+
+        Raises
+        ------
+        ConfigError
+            If there is no community and nothing to found one by.
+        JournalError, AdapterError
+            If what it stands on cannot be used.
+        """
+        self.folder = stores.folder_of(settings)
+        self.journal: Journal = stores.open_journal(settings, wait_s=wait_s)
+        try:
+            self._open(settings, progress)
+        except BaseException:
+            self.journal.close()
+            raise
+
+    def _open(self, settings: Settings, progress: Callable[[int], None] | None) -> None:
+        self.snapshots = Snapshots(self.folder / stores.SNAPSHOTS, settings.storage.snapshot_every)
+        self.exchange: Exchange = self.snapshots.exchange(self.journal)
+        self.auctions: Auctions | None = None
+        self.street = self._street(settings)
+        founding = self._founding(settings)
+        self.calendar = self._calendar(settings, founding)
+        self.speed = settings.street.speed if self.street is not None else 1
+        self.clock: Clock = self._clock()
+        self.keys = MeterKeys.of(self.state().registry, self.state().metering)
+        self.devices = Devices(self.state)
+        self.tail = Tail(self.journal.last_seq)
+        self.readers = Readers()
+        self.history = SqliteHistory(self.folder / stores.HISTORY)
+        self.history.catch_up(self.journal, progress)
+        first: list[Reader] = [self.history, self.keys, self.devices, self.tail, self.readers]
+        if self.auctions is not None:
+            first.insert(0, self.auctions)
+        self.kernel = Kernel(self.journal, self.clock, first, self.exchange)
+        if self.journal.last_seq == 0:
+            self._found(self._commands(founding))
+        self.community = self._community()
+        self.intake = LiveIntake(self.kernel, self.clock, WAITING_MAX, self.speed)
+
+    def state(self) -> State:
+        """Return what the exchange knows now; to be read and never changed."""
+        return self.exchange.state
+
+    def write_snapshot(self) -> None:
+        """Write a snapshot of the present state.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written: nothing is lost.
+        """
+        self.snapshots.write(self.exchange, self.journal.last_seq, self.journal.head)
+
+    def close(self) -> None:
+        """Leave a snapshot behind, and let go of everything.
+
+        Raises
+        ------
+        JournalError
+            If the journal cannot be closed cleanly. Nothing is lost.
+        """
+        self.history.close()
+        self.journal.close()
+
+    # --- who stands at the ends of the wires -----------------------------------------------
+
+    def _street(self, settings: Settings) -> LiveStreet | None:
+        """Return the made-up street, if one is wanted."""
+        if not settings.street.scenario:
+            return None
+        scenario = load_scenario(settings.street.scenario)
+        self.auctions = Auctions(scenario.product.product)
+        return LiveStreet(scenario, self.folder / stores.WORLD, self.auctions)
+
+    def _clock(self) -> Clock:
+        """Return the clock: that of the day, or a faster one that goes on where it was."""
+        if self.street is None:
+            return SystemClock()
+        last = self._last_at()
+        if last is None:
+            at = begins(self.street.scenario, self.speed)
+        else:
+            at = max(last, self.street.resumes_at or last)
+        return ScaledClock(at, self.speed)
+
+    def _last_at(self) -> Instant | None:
+        """Return the instant of the last entry; None where there is none."""
+        seq = self.journal.last_seq
+        row = next(self.journal.rows(seq), None) if seq else None
+        return None if row is None else decode(row[1], seq=seq).at
+
+    # --- how it begins -----------------------------------------------------------------------
+
+    def _founding(self, settings: Settings) -> Founding | None:
+        path: Path | None = settings.community.founding
+        return None if path is None else read_founding(path)
+
+    def _calendar(self, settings: Settings, founding: Founding | None) -> Calendar:
+        if self.street is not None:
+            return self.street.scenario.calendar
+        if settings.community.zone or founding is None:
+            return Calendar(settings.community.zone or "UTC")
+        return founding.calendar
+
+    def _commands(self, founding: Founding | None) -> Sequence[Command]:
+        """Return what founds the community.
+
+        Raises
+        ------
+        ConfigError
+            If nothing says how.
+        """
+        if self.street is not None:
+            return self.street.founding(self.clock.now())
+        if founding is None:
+            what = "there is no community yet, and nothing says how to found one"
+            remedy = "name a file: how-to/deploy shows one"
+            raise ConfigError(Fault("community.founding", what, remedy))
+        return founding.commands
+
+    def _found(self, commands: Sequence[Command]) -> None:
+        """Found the community in one go.
+
+        Raises
+        ------
+        ConfigError
+            If a command is refused: the file says what cannot be.
+        """
+        for command, answer in zip(commands, self.kernel.submit_many(commands), strict=True):
+            match answer.events[0]:
+                case Rejected(reason=reason, detail=detail):
+                    what = f"{type(command).__name__} is refused: {reason.value}, {detail}"
+                    raise ConfigError(Fault("community.founding", what))
+                case _:
+                    pass
+
+    def _community(self) -> CommunityId:
+        """Return whose exchange this is."""
+        known = self.state().registry.community
+        if known is None:
+            raise ConfigError(Fault("community.founding", "the journal founds no community"))
+        return known.community

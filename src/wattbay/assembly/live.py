@@ -1,0 +1,392 @@
+"""A live community: its exchange at work between brokers, devices, people and programs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from typing import Any, NamedTuple
+
+import structlog
+
+from wattbay.access.door import Door
+from wattbay.access.first import first_administrator
+from wattbay.access.people import People
+from wattbay.access.secret_keys import secrets_in
+from wattbay.adapters.api.node import Limits, Node
+from wattbay.adapters.api.stream.hub import Hub
+from wattbay.adapters.api.stream.sources import Sources
+from wattbay.adapters.mqtt.embedded import EmbeddedBroker
+from wattbay.adapters.mqtt.ingest import Community, Ingest
+from wattbay.adapters.mqtt.line import DeviceLine
+from wattbay.adapters.mqtt.market.agent import MarketAgent
+from wattbay.adapters.mqtt.market.loading import load_periods
+from wattbay.adapters.mqtt.market.messages import Severity as Told
+from wattbay.adapters.mqtt.market.orders import Market
+from wattbay.adapters.mqtt.market.periods import Build
+from wattbay.adapters.mqtt.market.trends import StandardTrends
+from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
+from wattbay.agents.keeper import Keeper
+from wattbay.assembly import brokers, stores
+from wattbay.assembly.admission import Admissions
+from wattbay.assembly.exchange import LiveExchange
+from wattbay.assembly.facts import Facts
+from wattbay.assembly.http import HttpServer
+from wattbay.assembly.metrics import Gauges
+from wattbay.config import BrokerKind, Settings
+from wattbay.core.events import Rejected
+from wattbay.errors import AdapterError, ConfigError
+from wattbay.kernel.clock import SystemClock
+from wattbay.kernel.evidence import ReadingStore
+from wattbay.periods import SECOND, Instant
+from wattbay.simulation.live_street import Ends
+from wattbay.watch.alerts import Alert, AlertStore
+from wattbay.watch.anomalies import Watch
+from wattbay.watch.health import Healths
+
+UPKEEP_S = 1.0
+TIDY_TURNS = 60
+"""After so many turns of upkeep what has expired is taken away, and the watch written down."""
+AGAIN_S, AGAIN_MAX_S = 0.5, 30.0
+"""How long after a broker that is gone is asked again: twice as long each time. [s]"""
+PAUSE_MAX_S = 0.5
+"""How long the street looks away at most. [s]"""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("wattbay")
+
+
+class Addresses(NamedTuple):
+    """Where a service is reached."""
+
+    http: str
+    host: str
+    mqtt_port: int | None
+    """None without a broker."""
+
+
+class Live:
+    """A service, from `open` to `close`. Within a running event loop."""
+
+    def __init__(self, settings: Settings, exchange: LiveExchange) -> None:
+        """Put a service together around its exchange; nobody is let in yet.
+
+        Raises
+        ------
+        AdapterError
+            If a store cannot be used.
+        ConfigError
+            If secrets or period agents cannot be.
+        """
+        self.settings = settings
+        self.exchange = exchange
+        self.wall = SystemClock()
+        self._stack = AsyncExitStack()
+        self._amiss: dict[str, str] = {}
+        self.readings: ReadingStore = self._keep(stores.open_readings(settings))
+        self.alerts: AlertStore = stores.open_alerts(settings)
+        self._stack.callback(self.alerts.close_store)
+        self.people: People = self._keep(stores.open_people(settings))
+        folder = exchange.folder
+        self._secrets = secrets_in(settings.access.secrets_file or folder / stores.SECRETS)
+        self.door = Door(self.people, self._secrets, self.wall, community=exchange.community)
+        self.facts = Facts(exchange.devices, exchange.state, settings.watching)
+        self.watch = self._taken_up_watch()
+        self.health = Healths(self.watch, self.facts.all)
+        self.reception = Reception(
+            Parts(
+                community=exchange.community, clock=exchange.clock, state=exchange.state,
+                submit=exchange.intake.submit, store=self.readings, watch=self.watch,
+                health=self.health, alerts=self.alerts, facts=self.facts.all,
+            )
+        )  # fmt: skip
+        self.hub = Hub(
+            Sources(
+                state=exchange.state, history=exchange.history, latest=self.reception,
+                alerts=self.alerts,
+            ),
+            f"{exchange.tail.seq}-{self.wall.now()}", exchange.clock.now(),
+        )  # fmt: skip
+        exchange.readers.joined.append(self.hub)
+        self.reception.listen(Reader(readings=self.hub.readings, alert=self.hub.alert))
+        self.admin_password: str | None = None
+        """The first administrator's, at the first start: to be shown once."""
+
+    def _keep(self, store: Any) -> Any:  # noqa: ANN401 - returns what it was given
+        self._stack.callback(store.close)
+        return store
+
+    # --- opening -----------------------------------------------------------------------------
+
+    async def open(self) -> Addresses:
+        """Let everybody in; return where.
+
+        Raises
+        ------
+        AdapterError, OSError
+            If an address is taken.
+        ConfigError
+            If a certificate cannot be used.
+        """
+        self.admin_password = await asyncio.to_thread(self._first_administrator)
+        port = await self._open_broker()
+        self._port = port
+        self._make_wires(port)
+        caught_up = self.reception.catch_up()
+        if caught_up:
+            log.info("readings found that were stored and not submitted", readings=caught_up)
+        self.http = HttpServer(
+            self.settings.http, self._node(), self.hub, self._gauges(), self.exchange.speed
+        )
+        url = await self.http.open()
+        return Addresses(url, self.settings.mqtt.host, port)
+
+    def _first_administrator(self) -> str | None:
+        file = self.settings.access.admin_password_file
+        return first_administrator(self.people, self.wall.now(), password_file=file)
+
+    async def _open_broker(self) -> int | None:
+        """Open the embedded broker, if that is wanted; return the port of whichever there is."""
+        mqtt = self.settings.mqtt
+        if mqtt.broker is BrokerKind.NONE:
+            return None
+        port = mqtt.port
+        if mqtt.broker is BrokerKind.EMBEDDED:
+            port = port or _free_port(mqtt.host)
+            self._broker: EmbeddedBroker = brokers.embedded(mqtt, port)
+            await self._broker.open()
+            self._stack.push_async_callback(self._broker.close)
+        return port
+
+    def _make_wires(self, port: int | None) -> None:
+        """Make what speaks to the broker; it connects once the service runs."""
+        exchange, mqtt = self.exchange, self.settings.mqtt
+        self._connecting: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        used = port or mqtt.port
+        self.ingest = Ingest(
+            Community(
+                community=exchange.community, key_of=exchange.keys.key_of,
+                former_key_of=exchange.keys.former_key_of, accepted=self.reception.accepted,
+                alarmed=self.reception.altered, refused=self.reception.refused,
+            ),
+            self.readings, brokers.client(mqtt, used),
+        )  # fmt: skip
+        self.line = DeviceLine(
+            exchange.community, brokers.client(mqtt, used, "devices"), self.exchange.clock,
+            lambda device: device in self.facts.all(), self._said,
+        )  # fmt: skip
+        market = Market(
+            community=exchange.community, submit=exchange.intake.submit, state=exchange.state,
+            clock=exchange.clock, speed=float(exchange.speed), key_of=exchange.keys.key_of,
+            pod_of=exchange.keys.pod_of,
+        )  # fmt: skip
+        where = self.settings.watching
+        place = StandardTrends()
+        if where.latitude is not None and where.longitude is not None:
+            place = StandardTrends(latitude_deg=where.latitude, longitude_deg=where.longitude)
+        periods = load_periods(self.settings.agent.model_dump(), Build(market.community))
+        self.agent = MarketAgent(
+            market, brokers.client(mqtt, used, "market"), periods=periods, trends=place
+        )
+        exchange.readers.joined.append(self.agent)
+        self.reception.listen(Reader(alert=self._announce))
+        if port is not None:
+            for name, wire in (
+                ("readings", self.ingest), ("devices", self.line), ("market", self.agent)
+            ):  # fmt: skip
+                self._connecting.append((name, wire.open))
+                self._amiss[f"mqtt {name}"] = "not connected yet"
+
+    def _said(self, device: Any, is_online: bool) -> None:  # noqa: ANN401, FBT001 - a callback
+        self.health.said(device, is_online=is_online)
+        self.hub.device(device, "status", {"online": is_online}, self.exchange.clock.now())
+
+    def _announce(self, alert: Alert) -> None:
+        self.agent.alert(alert.anomaly.value, alert.detail, severity=Told(alert.severity.value))
+
+    def _node(self) -> Node:
+        exchange, http = self.exchange, self.settings.http
+        admissions = Admissions(exchange.community, self.people, self.wall)
+        return Node(
+            community=exchange.community, calendar=exchange.calendar, clock=exchange.clock,
+            wall=self.wall, submit=exchange.intake.submit, state=exchange.state,
+            history=exchange.history, readings=self.readings, latest=self.reception,
+            alerts=self.alerts, health=self.health, people=self.people, door=self.door,
+            wire=self.line, admit_device=admissions.check, is_ready=self.amiss,
+            limits=Limits(
+                requests_per_minute=http.requests_per_minute,
+                sign_ins_per_minute=http.sign_ins_per_minute, streams_max=http.streams_max,
+            ),
+            origins=http.origins, cursor_key=self._secrets.cursor_keys[0],
+        )  # fmt: skip
+
+    def tries(self, url: str) -> list[str]:
+        """Return commands to try against an address, for whoever looks for the first time."""
+        return [f"curl {url}/api/v1/community", f"curl {url}/metrics"]
+
+    def amiss(self) -> Mapping[str, str]:
+        """Return what is amiss, by part; empty where all is well."""
+        return dict(self._amiss)
+
+    # --- at work -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until cancelled, or until something that cannot be done without fails.
+
+        Raises
+        ------
+        ExceptionGroup
+            Bears what failed.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.exchange.intake.run())
+            group.create_task(self.reception.run())
+            group.create_task(self.http.run())
+            group.create_task(self._upkeep())
+            group.create_task(self._keep_calendar())
+            group.create_task(self.http.streams.run())
+            group.create_task(self._renew())
+            for name, connect in self._connecting:
+                group.create_task(self._connect(name, connect))
+            if self.exchange.street is not None:
+                group.create_task(self._live_street())
+
+    async def _connect(self, name: str, connect: Callable[[], Awaitable[None]]) -> None:
+        """Come to the broker; where it is not there, again and again."""
+        pause_s = AGAIN_S
+        while True:
+            try:
+                await connect()
+            except AdapterError as error:
+                if self._amiss.get(f"mqtt {name}") != str(error):
+                    log.warning("the broker is not there", wire=name, error=str(error))
+                self._amiss[f"mqtt {name}"] = str(error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, AGAIN_MAX_S)
+                continue
+            self._amiss.pop(f"mqtt {name}", None)
+            log.info("connected", wire=name)
+            if name == "market":
+                await self.agent.run()
+            return
+
+    async def _keep_calendar(self) -> None:
+        """List days and state months in time."""
+        keeper = Keeper(self.exchange.calendar)
+        while True:
+            commands = keeper.act(self.exchange.state(), self.exchange.clock.now())
+            for command in commands:
+                answer = await self.exchange.intake.submit(command)
+                match answer.events[0]:
+                    case Rejected(reason=reason, detail=detail):
+                        what = type(command).__name__
+                        log.warning("refused", what=what, reason=reason.value, detail=detail)
+                    case _:
+                        log.info("done by the calendar", what=type(command).__name__)
+            await asyncio.sleep(UPKEEP_S)
+
+    async def _upkeep(self) -> None:
+        """Write down what is kept beside the journal, and take away what has expired."""
+        turn = 0
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            turn += 1
+            self.exchange.history.flush()
+            if self.exchange.snapshots.is_due(self.exchange.journal.last_seq):
+                self._snapshot()
+            if turn % TIDY_TURNS == 0:
+                self.door.upkeep()
+                self._write_watch()
+
+    async def _renew(self) -> None:
+        """Keep the lease of the journal, where it has one."""
+        renew = getattr(self.exchange.journal, "renew", None)
+        while renew is not None:
+            await asyncio.to_thread(renew)
+            await asyncio.sleep(self.settings.storage.lease_ttl_s / 3)
+
+    async def _live_street(self) -> None:
+        """Let the made-up street live."""
+        street = self.exchange.street
+        if street is None:
+            return
+        clock, speed = self.exchange.clock, self.exchange.speed
+
+        async def pause(until: Instant) -> None:
+            while (left := until - clock.now()) > 0:  # noqa: ASYNC110 - a clock has no event
+                await asyncio.sleep(min(left / (SECOND * speed), PAUSE_MAX_S))
+
+        client = brokers.client(self.settings.mqtt, self._port or 0, "street")
+        await street.run(
+            Ends(clock, self.exchange.intake.submit, self.exchange.state, client, pause)
+        )
+        log.warning("the street's data have ended: begin in another folder")
+
+    # --- what is kept beside -----------------------------------------------------------------
+
+    def _snapshot(self) -> None:
+        try:
+            self.exchange.write_snapshot()
+        except OSError as error:
+            self._amiss["snapshot"] = str(error)
+            log.warning("no snapshot could be written", error=str(error))
+        else:
+            self._amiss.pop("snapshot", None)
+
+    def _taken_up_watch(self) -> Watch:
+        """Return the watch as it was written down last."""
+        file = self.exchange.folder / stores.WATCH
+        now, limits = self.exchange.clock.now(), self.facts.limits
+        try:
+            return Watch.restored(file.read_bytes(), now, self.facts.all(), limits)
+        except FileNotFoundError:
+            return Watch(limits)
+        except (OSError, ConfigError) as error:
+            log.warning("what was watched could not be taken up", error=str(error))
+            return Watch(limits)
+
+    def _write_watch(self) -> None:
+        file = self.exchange.folder / stores.WATCH
+        beside = file.with_suffix(".new")
+        try:
+            beside.write_bytes(self.watch.snapshot())
+            beside.replace(file)
+        except OSError as error:
+            log.warning("what is watched could not be written down", error=str(error))
+
+    def _gauges(self) -> Gauges:
+        exchange = self.exchange
+        return Gauges(
+            counts={
+                "readings": lambda: self.ingest.counts,
+                "readings_submitted": lambda: self.reception.counts,
+                "device_messages": lambda: self.line.counts,
+                "market_messages": lambda: self.agent.counts,
+            },
+            present={
+                "journal_entries": lambda: exchange.journal.last_seq,
+                "exchange_clock_seconds": lambda: exchange.clock.now() / SECOND,
+                "deliveries_open": lambda: len(exchange.state().deliveries.open),
+                "devices": lambda: len(self.facts.all()),
+                "parts_amiss": lambda: len(self._amiss),
+            },
+        )
+
+    async def close(self) -> None:
+        """Let everybody go, and leave everything so that the next start is quick."""
+        await self.http.close()
+        for wire in (self.ingest, self.line, self.agent):
+            with suppress(AdapterError, OSError):
+                await wire.close()
+        self._write_watch()
+        if self.exchange.tail.seq > self.exchange.snapshots.last_seq:
+            self._snapshot()
+        await self._stack.aclose()
+        self.exchange.close()
+
+
+def _free_port(host: str) -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind((host, 0))
+        return int(one.getsockname()[1])
