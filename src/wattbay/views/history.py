@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from wattbay.ids import PodId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
 from wattbay.views.retail import Cell
@@ -54,7 +53,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             "activated_wh:int taxable_nano:int quality:text corrects:int newest:bool",
         ),
         "statements": _columns("month:text", "statements"),
-        "postings": _columns("", "postings"),
+        "postings": _columns("", "postings", "debit_pod:text credit_pod:text"),
         "refusals": _columns("pod:text", "refusals"),
         "readings": _columns(
             "pod:text meter:text boot:int seq:int measured_at:instant boundary:instant"
@@ -117,7 +116,7 @@ PODS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "meters": ("pod",),
         "receipts": ("pod",),
         "statements": ("pod",),
-        "postings": ("debit", "credit"),
+        "postings": ("debit_pod", "credit_pod"),
         "refusals": ("pod",),
         "readings": ("pod",),
         "pods": ("pod",),
@@ -219,20 +218,3 @@ def check(want: Want) -> None:
         raise ValueError(f"{want.table} concern no pods")
     if not 1 <= want.limit <= ROWS_MAX:
         raise ValueError(f"1 to {ROWS_MAX} rows at once, not {want.limit}")
-
-
-def whom(pods: frozenset[str] | None, table: str, parties: Mapping[PodId, list[str]]) -> list[str]:
-    """Return the values of a table's columns of pods by which a row concerns one of these.
-
-    Of postings they are accounts.
-
-    Parameters
-    ----------
-    parties
-        Whose each pod is and was.
-    """
-    named = sorted(pods or ())
-    if table != "postings":
-        return named
-    accounts = [f"{pod}/{party}" for pod in named for party in parties.get(PodId(pod), ())]
-    return [*named, *accounts]

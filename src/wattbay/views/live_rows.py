@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
 from msgspec import Struct, field
@@ -11,7 +11,7 @@ from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core import registry as rg
 from wattbay.core.facts import Meter, PodFacts
-from wattbay.core.ledger import MOVING, postings
+from wattbay.core.ledger import ENERGY, MOVING, Posting, postings
 from wattbay.core.market.allocation import NO_ORDER
 from wattbay.core.market.product import Phase, gate_closes, gate_opens
 from wattbay.core.products import BLOCK
@@ -27,7 +27,6 @@ from wattbay.views.rows import (
     Months,
     Priced,
     imbalance_rows,
-    posting_rows,
     price_row,
     receipt_row,
     refusal_row,
@@ -137,9 +136,9 @@ class LiveRows:
         heapify(self._opening)
 
     @property
-    def registry(self) -> Registry:
-        """Everything that is registered."""
-        return self._registry
+    def isp_us(self) -> int:
+        """Length of a delivery; 0 before there is a community. [µs]"""
+        return self._registry.isp_us
 
     def take(self) -> Changes:
         """Hand out what changed since the last time."""
@@ -195,12 +194,7 @@ class LiveRows:
         cleared: list[e.AuctionCleared] = []
         for event in entry.events:
             if type(event) in MOVING and (moves := postings(registry, event)):
-                number = self._numbers["postings"]
-                self._numbers["postings"] += len(moves)
-                self._new["postings"] += [
-                    (number + place, *row)
-                    for place, row in enumerate(posting_rows(seq, at, moves), 1)
-                ]
+                self._post(seq, at, moves)
             if type(event) is e.AuctionCleared:
                 cleared.append(event)
             self._event(entry, event)
@@ -254,6 +248,23 @@ class LiveRows:
         number = self._number(table)
         self._new[table].append((number, entry.seq, entry.at, *row))
         return number
+
+    def _post(self, seq: int, at: Instant, moves: Sequence[Posting]) -> None:
+        """Let there be postings, with the pods whose accounts they are on."""
+        pods, number, add = (
+            self._registry.pods,
+            self._numbers["postings"],
+            self._new["postings"].append,
+        )
+        for asset, start, debit, credit, amount, kind in moves:
+            number += 1
+            if asset == ENERGY:
+                debited = debit if debit in pods else None
+                credited = credit if credit in pods else None
+            else:
+                debited, credited = _pod_of(debit), _pod_of(credit)
+            add((number, seq, at, start, asset, debit, credit, amount, kind, debited, credited))
+        self._numbers["postings"] = number
 
     # --- orders and trades ---
 
@@ -494,3 +505,9 @@ class LiveRows:
     def _meter_of(self, pod: PodId) -> MeterId | None:
         """Return the meter that a pod got last."""
         return next((one for one, of in reversed(self._meters.items()) if of == pod), None)
+
+
+def _pod_of(account: str) -> str | None:
+    """Return the pod of an account of money; None where it is no pod's."""
+    pod, slash, _ = account.partition("/")
+    return pod if slash else None

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from wattbay.core import events as e
 from wattbay.core.commands import Command
 from wattbay.core.facts import Party, PodFacts, Product, Quality, Receipt
-from wattbay.core.ledger import Posting
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
 from wattbay.views.retail import Cell
@@ -47,14 +46,6 @@ def receipt_row(receipt: Receipt, end: Instant) -> Cells:
         receipt.same_meters_nano,
         receipt.quality is Quality.ESTIMATED,
     )
-
-
-def posting_rows(seq: int, at: Instant, moves: Sequence[Posting]) -> list[Cells]:
-    """Return what an event moves."""
-    return [
-        (seq, at, start, asset, debit, credit, amount, kind)
-        for asset, start, debit, credit, amount, kind in moves
-    ]
 
 
 def statement_rows(seq: int, event: e.StatementIssued, start: Instant, end: Instant) -> list[Cells]:

@@ -29,7 +29,6 @@ from wattbay.views.rows import (
     Months,
     Priced,
     imbalance_rows,
-    posting_rows,
     price_row,
     receipt_row,
     refusal_row,
@@ -160,7 +159,10 @@ class Tables:
         for event in entry.events:
             moves = postings(self._registry, event) if type(event) in MOVING else None
             if moves:
-                self._rows["postings"] += posting_rows(seq, at, moves)
+                self._rows["postings"] += [
+                    (seq, at, start, asset, debit, credit, amount, kind)
+                    for asset, start, debit, credit, amount, kind in moves
+                ]
             if type(event) is e.AuctionCleared:
                 cleared.append(event)
             if type(event) is not e.ReadingAccepted:  # The commonest that no table shows.

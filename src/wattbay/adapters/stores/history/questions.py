@@ -4,143 +4,229 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from heapq import nlargest, nsmallest
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from wattbay.adapters.stores.history.schema import FINDING, TIMED, index_of
+from wattbay.adapters.stores.history.schema import (
+    FINDING,
+    STRETCH,
+    STRETCH_BITS,
+    TIMED,
+    by_pod,
+    by_time,
+    by_time_and_pod,
+)
 from wattbay.views.history import COLUMNS, PODS, ROWS_MAX, SEQ_TOO, TIMES, Answered, Found, Want
 from wattbay.views.retail import Cell
 
-PODS_APART_MAX = 64
-"""Of so many pods each is looked up by itself; of more, all rows are gone through by number."""
+UNEVEN = ("statements", "pods")
+"""Tables whose times are not the starts of deliveries."""
+_ONE_OF = "IN (SELECT value FROM json_each(?))"
+SEEKS_MAX = 5_000
+"""Of so many deliveries and pods each is looked up by itself."""
 
-Filter = tuple[str, list[Cell]]
-"""A condition and its values."""
+
+class Asked(NamedTuple):
+    """A want, as SQL has it."""
+
+    table: str
+    condition: tuple[str, ...]
+    bound: tuple[Cell, ...]
+    low: int
+    high: int
+    """No number is below `low`, or `high` or above."""
+    times: tuple[int, int] | None
+    """Of the table's time, half-open, where both are given."""
+    pods: tuple[str, ...] | None
 
 
-def find(db: sqlite3.Connection, want: Want, values: Sequence[str]) -> Found:
+def find(db: sqlite3.Connection, want: Want, isp_us: int) -> Found:
     """Return the rows that are wanted.
 
     Parameters
     ----------
-    values
-        What the columns of pods may hold, where pods are named.
+    isp_us
+        Length of a delivery; 0 where nobody knows. [µs]
     """
-    condition, bound = _conditions(db, want)
-    if want.after is not None:
-        condition.append("number < ?" if want.newest_first else "number > ?")
-        bound.append(want.after)
-    numbers = _numbers(db, want, (condition, bound), values)
+    told = _asked(db, want)
+    if want.after is not None and want.newest_first:
+        told = told._replace(high=min(told.high, want.after))
+    elif want.after is not None:
+        told = told._replace(low=max(told.low, want.after + 1))
+    is_found = any(name in want.equals for name in FINDING.get(want.table, ()))
+    if told.pods is None or is_found:
+        numbers = _at_once(db, want, told, is_found=is_found)
+    elif starts := _starts(told, isp_us):
+        numbers = _by_time(db, want, told, starts)
+    else:
+        numbers = _by_stretch(db, want, told)
     rows = list(_rows(db, want.table, numbers[: want.limit]))
     if not want.newest_first:
-        rows.sort(key=_number_of)
-    is_more = len(numbers) > want.limit
-    return Found(rows, numbers[want.limit - 1] if is_more else None)
+        rows.reverse()
+    return Found(rows, numbers[want.limit - 1] if len(numbers) > want.limit else None)
 
 
-def every(db: sqlite3.Connection, want: Want, values: Sequence[str]) -> Iterator[Answered]:
+def every(db: sqlite3.Connection, want: Want) -> Iterator[Answered]:
     """Yield all rows that are wanted, by time and number, a page at a time."""
-    table, time = want.table, f'"{TIMES[want.table]}"'
-    condition, bound = _conditions(db, want)
-    hint = f"INDEXED BY {index_of(table, TIMES[table])}" if table in TIMED else "NOT INDEXED"
-    if want.pods is not None:
-        _among(table, condition, bound, values)
-    order = f"{time}, number" if table in TIMED else "number"
-    at: list[Cell] = []
+    table, told = want.table, _among(_asked(db, want))
+    is_timed, name = table in TIMED, TIMES[table]
+    hint = f"INDEXED BY {by_time(table)}" if is_timed else "NOT INDEXED"
+    order = f'ORDER BY "{name}", number' if is_timed else "ORDER BY number"
+    place: list[Cell] = []
     while True:
-        where = [*condition]
-        if at:
-            where.append(f"{time} >= ? AND ({time} > ? OR number > ?)")
-        page = db.execute(
-            _select(table, f"FROM {table} {hint}", where, f"ORDER BY {order} LIMIT {ROWS_MAX}"),
-            (*bound, *at),
-        ).fetchall()
-        for row in page:
-            yield _answered(table, row)
+        condition, bound = _bounded(told)
+        if place:
+            condition = (*condition, f'"{name}" >= ? AND ("{name}" > ? OR number > ?)')
+        query = _select(table, f"FROM {table} {hint}", condition, f"{order} LIMIT {ROWS_MAX}")
+        page = [_answered(table, row) for row in db.execute(query, (*bound, *place))]
+        yield from page
         if len(page) < ROWS_MAX:
             return
-        last = _answered(table, page[-1])
-        at = [last[TIMES[table]], last[TIMES[table]], last["number"]]
+        place = [page[-1][name], page[-1][name], page[-1]["number"]]
 
 
-def _conditions(db: sqlite3.Connection, want: Want) -> tuple[list[str], list[Cell]]:
-    """Return what is asked of the rows, but for pods and the place to go on from."""
-    table = want.table
+# --- what is asked ---
+
+
+def _asked(db: sqlite3.Connection, want: Want) -> Asked:
+    """Return what is asked of the rows, but for the place to go on from."""
+    table, time = want.table, TIMES[want.table]
     condition: list[str] = []
     bound: list[Cell] = []
+    low, high = _ends(db, table)
     for name, value in want.equals.items():
         column = "entry" if name == "seq" and table in SEQ_TOO else name
         condition.append(f'"{column}" IS ?')
         bound.append(value)
         if column == "entry" and isinstance(value, int):
-            condition.append("number >= ? AND number < ?")
-            bound += [_first(db, table, "entry", value), _first(db, table, "entry", value + 1)]
-    time = TIMES[table]
+            low = max(low, _first(db, table, "entry", value))
+            high = min(high, _first(db, table, "entry", value + 1))
     for edge, sign in ((want.since, ">="), (want.until, "<")):
         if edge is not None:
             condition.append(f'"{time}" {sign} ?')
             bound.append(edge)
-            if table not in TIMED:
-                condition.append(f"number {sign} ?")
-                bound.append(_first(db, table, time, edge))
-    return condition, bound
+    if table not in TIMED and want.since is not None:
+        low = max(low, _first(db, table, time, want.since))
+    if table not in TIMED and want.until is not None:
+        high = min(high, _first(db, table, time, want.until))
+    times = None
+    if want.since is not None and want.until is not None and table in TIMED:
+        times = (want.since, want.until)
+    pods = None if want.pods is None else tuple(sorted(want.pods))
+    return Asked(table, tuple(condition), tuple(bound), low, high, times, pods)
+
+
+def _ends(db: sqlite3.Connection, table: str) -> tuple[int, int]:
+    """Return the first number and the one after the last."""
+    (low,) = db.execute(f"SELECT ifnull(min(number), 1) FROM {table}").fetchone()  # noqa: S608 - our own names
+    (last,) = db.execute(f"SELECT ifnull(max(number), 0) FROM {table}").fetchone()  # noqa: S608 - our own names
+    return low, last + 1
 
 
 def _first(db: sqlite3.Connection, table: str, column: str, least: int) -> int:
     """Return the number of the first row in which a column is no less; it rises with the number.
 
-    Numbers have no gap, so that halving finds it without an index.
+    Halving finds it without an index.
     """
-    (low,) = db.execute(f"SELECT ifnull(min(number), 1) FROM {table}").fetchone()  # noqa: S608 - our own names
-    (high,) = db.execute(f"SELECT ifnull(max(number), 0) + 1 FROM {table}").fetchone()  # noqa: S608 - our own names
+    low, high = _ends(db, table)
+    query = f'SELECT "{column}" FROM {table} WHERE number >= ? ORDER BY number LIMIT 1'  # noqa: S608 - our own names
     while low < high:
         middle = (low + high) // 2
-        (found,) = db.execute(
-            f'SELECT "{column}" FROM {table} WHERE number >= ? ORDER BY number LIMIT 1',  # noqa: S608 - our own names
-            (middle,),
-        ).fetchone()
+        (found,) = db.execute(query, (middle,)).fetchone()
         low, high = (middle + 1, high) if found < least else (low, middle)
-    return int(low)
+    return low
 
 
-def _numbers(
-    db: sqlite3.Connection,
-    want: Want,
-    conditions: tuple[list[str], list[Cell]],
-    values: Sequence[str],
-) -> list[int]:
-    """Return the numbers of the rows that are wanted, one more than the limit where there is."""
-    table, (condition, bound) = want.table, conditions
-    order = f"ORDER BY number {'DESC' if want.newest_first else 'ASC'} LIMIT {want.limit + 1}"
-    is_found = any(name in want.equals for name in FINDING.get(table, ()))
-    if want.pods is None or is_found or len(values) > PODS_APART_MAX:
-        condition, bound = [*condition], [*bound]
-        if want.pods is not None:
-            _among(table, condition, bound, values)
-        is_span = want.since is not None and want.until is not None and table in TIMED
-        hint = f"INDEXED BY {index_of(table, TIMES[table])}" if is_span and not is_found else ""
-        return _column(db, _select("", f"FROM {table} {hint}", condition, order), bound)
-    found: set[int] = set()
+def _starts(told: Asked, isp_us: int) -> list[int]:
+    """Return the deliveries that are asked for, where they can be looked up one by one."""
+    if told.times is None or told.table in UNEVEN or not isp_us:
+        return []
+    since, until = told.times
+    starts = range(-(-since // isp_us) * isp_us, until, isp_us)
+    return list(starts) if len(starts) * len(told.pods or ()) <= SEEKS_MAX else []
+
+
+# --- ways to the numbers of rows: one more than the limit, where there is ---
+
+
+def _at_once(db: sqlite3.Connection, want: Want, told: Asked, *, is_found: bool) -> list[int]:
+    """Find rows of everybody, or by what few rows have."""
+    is_span = told.times is not None and not is_found
+    hint = f"INDEXED BY {by_time(told.table)}" if is_span else ""
+    condition, bound = _bounded(_among(told))
+    return _column(db, _select("", f"FROM {told.table} {hint}", condition, _order(want)), bound)
+
+
+def _by_time(db: sqlite3.Connection, want: Want, told: Asked, starts: Sequence[int]) -> list[int]:
+    """Find rows of pods in some deliveries, looking each up."""
+    table, found = told.table, set[int]()
+    condition, bound = _bounded(told)
     for column in PODS[table]:
-        source = f"FROM {table} INDEXED BY {index_of(table, column)}"
-        query = _select("", source, [f'"{column}" = ?', *condition], order)
-        for value in values:
-            found.update(_column(db, query, [value, *bound]))
-    best = nlargest if want.newest_first else nsmallest
-    return best(want.limit + 1, found)
+        hint = f"INDEXED BY {by_time_and_pod(table, column)}"
+        source = f"FROM json_each(?) AS starts CROSS JOIN {table} {hint}"
+        where = (f'"{TIMES[table]}" = starts.value', f'"{column}" {_ONE_OF}', *condition)
+        query = _select("", source, where, _order(want))
+        found.update(_column(db, query, (json.dumps(starts), json.dumps(told.pods), *bound)))
+    return _best(want, found)
 
 
-def _among(table: str, condition: list[str], bound: list[Cell], values: Sequence[str]) -> None:
-    """Let one of the columns of pods hold one of the values."""
-    one_of = "IN (SELECT value FROM json_each(?))"
-    condition.append("(" + " OR ".join(f'"{name}" {one_of}' for name in PODS[table]) + ")")
-    bound += [json.dumps(list(values))] * len(PODS[table])
+def _by_stretch(db: sqlite3.Connection, want: Want, told: Asked) -> list[int]:
+    """Find rows of pods stretch by stretch, until there are enough."""
+    table, found = told.table, set[int]()
+    if told.low >= told.high:
+        return []
+    condition, bound = _bounded(told)
+    queries = [
+        _select(
+            "",
+            f"FROM {table} INDEXED BY {by_pod(table, column)}",
+            (f"{STRETCH} = ?", f'"{column}" {_ONE_OF}', *condition),
+            _order(want),
+        )
+        for column in PODS[table]
+    ]
+    pods = json.dumps(told.pods)
+    stretches = range(told.low >> STRETCH_BITS, (told.high - 1 >> STRETCH_BITS) + 1)
+    for stretch in reversed(stretches) if want.newest_first else stretches:
+        for query in queries:
+            found.update(_column(db, query, (stretch, pods, *bound)))
+        if len(found) > want.limit:
+            break
+    return _best(want, found)
+
+
+def _best(want: Want, found: Iterable[int]) -> list[int]:
+    """Return the numbers that come first."""
+    return sorted(found, reverse=want.newest_first)[: want.limit + 1]
+
+
+def _order(want: Want) -> str:
+    return f"ORDER BY number {'DESC' if want.newest_first else 'ASC'} LIMIT {want.limit + 1}"
+
+
+def _bounded(told: Asked) -> tuple[tuple[str, ...], tuple[Cell, ...]]:
+    """Return conditions and their values, with the bounds of numbers."""
+    return (*told.condition, "number >= ? AND number < ?"), (*told.bound, told.low, told.high)
+
+
+def _among(told: Asked) -> Asked:
+    """Let one of the columns of pods name a pod that is wanted, where pods are."""
+    if told.pods is None:
+        return told
+    names = PODS[told.table]
+    condition = "(" + " OR ".join(f'"{name}" {_ONE_OF}' for name in names) + ")"
+    bound = (json.dumps(told.pods),) * len(names)
+    return told._replace(
+        condition=(*told.condition, condition), bound=(*told.bound, *bound), pods=None
+    )
+
+
+# --- rows ---
 
 
 def _rows(db: sqlite3.Connection, table: str, numbers: Sequence[int]) -> Iterator[Answered]:
     """Yield rows by their numbers, newest first."""
-    condition = ["number IN (SELECT value FROM json_each(?))"]
-    query = _select(table, f"FROM {table}", condition, "ORDER BY number DESC")
+    query = _select(table, f"FROM {table}", [f"number {_ONE_OF}"], "ORDER BY number DESC")
     for row in db.execute(query, (json.dumps(list(numbers)),)):
         yield _answered(table, row)
 
@@ -165,8 +251,3 @@ def _answered(table: str, row: Sequence[Cell]) -> Answered:
     if table in SEQ_TOO:
         found["seq"] = found["entry"]
     return found
-
-
-def _number_of(row: Answered) -> int:
-    number = row["number"]
-    return number if isinstance(number, int) else 0

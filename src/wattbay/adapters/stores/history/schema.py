@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from types import MappingProxyType
 
@@ -22,16 +22,50 @@ FINDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Columns by which few rows are found."""
 TIMED = tuple(name for name, column in TIMES.items() if column != "at")
-"""Tables whose time does not rise with their number: they have an index of it."""
+"""Tables whose time does not rise with their number: they have indexes of it."""
+STRETCH_BITS = 12
+"""A stretch is so many rows that their numbers differ in these last bits alone.
 
-_TYPES = MappingProxyType(
+Indexes of pods begin with the stretch or the time, never with the pod: so what is written together
+stands together. An index that begins with the pod is written on as many pages as there are pods.
+"""
+STRETCH = f"(number >> {STRETCH_BITS})"
+
+_TYPES: Mapping[str, str] = MappingProxyType(
     {"instant": "INTEGER", "int": "INTEGER", "text": "TEXT", "bool": "INTEGER"}
 )
 
 
-def index_of(table: str, column: str) -> str:
-    """Return the name of the index that leads with a column."""
+def by_pod(table: str, column: str) -> str:
+    """Return the name of the index that finds rows of a pod, stretch by stretch."""
     return f'"{table} by {column}"'
+
+
+def by_time(table: str) -> str:
+    """Return the name of an index of a table's time."""
+    columns = PODS.get(table, ())
+    return by_time_and_pod(table, columns[0]) if columns else f'"{table} by {TIMES[table]}"'
+
+
+def by_time_and_pod(table: str, column: str) -> str:
+    """Return the name of the index that finds rows of a pod at a time."""
+    return f'"{table} by {TIMES[table]} and {column}"'
+
+
+def _indexes(table: str) -> Iterator[str]:
+    """Yield the statements that make the indexes of a table."""
+    time = f'"{TIMES[table]}"'
+    if table in TIMED and table not in PODS:
+        yield f"CREATE INDEX {by_time(table)} ON {table} ({time});"
+    for column in PODS.get(table, ()):
+        where = f'WHERE "{column}" IS NOT NULL'
+        yield f'CREATE INDEX {by_pod(table, column)} ON {table} ({STRETCH}, "{column}") {where};'
+        if table in TIMED:
+            name = by_time_and_pod(table, column)
+            yield f'CREATE INDEX {name} ON {table} ({time}, "{column}");'
+    for column in FINDING.get(table, ()):
+        where = f'WHERE "{column}" IS NOT NULL'
+        yield f'CREATE INDEX "{table} by {column}" ON {table} ("{column}") {where};'
 
 
 def _tables() -> str:
@@ -43,16 +77,7 @@ def _tables() -> str:
     ]
     for table, columns in COLUMNS.items():
         rest = ", ".join(f'"{one.name}" {_TYPES[one.holds]}' for one in columns[1:])
-        made.append(f"CREATE TABLE {table} (number INTEGER PRIMARY KEY, {rest});")
-        time = TIMES[table]
-        if table in TIMED:
-            made.append(f'CREATE INDEX {index_of(table, time)} ON {table} ("{time}");')
-        for column in PODS.get(table, ()):
-            behind = f', "{time}"' if table in TIMED else ""
-            made.append(f'CREATE INDEX {index_of(table, column)} ON {table} ("{column}"{behind});')
-        for column in FINDING.get(table, ()):
-            where = f'WHERE "{column}" IS NOT NULL'
-            made.append(f'CREATE INDEX {index_of(table, column)} ON {table} ("{column}") {where};')
+        made += [f"CREATE TABLE {table} (number INTEGER PRIMARY KEY, {rest});", *_indexes(table)]
     made.append("CREATE INDEX live_deliveries ON deliveries (state) WHERE state <> 'final';")
     return "\n".join(made)
 

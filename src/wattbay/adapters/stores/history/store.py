@@ -19,10 +19,9 @@ from wattbay.adapters.stores.history import schema
 from wattbay.adapters.stores.history.questions import every, find
 from wattbay.core.events import Event
 from wattbay.errors import AdapterError, JournalError, ensure
-from wattbay.ids import PodId
 from wattbay.kernel.codec import Entry, decode
 from wattbay.kernel.journal import Journal
-from wattbay.views.history import COLUMNS, Answered, Found, Want, check, whom
+from wattbay.views.history import COLUMNS, Answered, Found, Want, check
 from wattbay.views.live_rows import Changes, Kept, LiveDelivery, LiveRows
 from wattbay.views.orderlife import LiveOrder
 from wattbay.views.rows import Cells, trade_state
@@ -33,7 +32,7 @@ ENTRIES_PER_WRITE_MAX = 2_048
 ENTRIES_PER_REPORT = 1_000
 """How often progress is told."""
 CACHE_KIB = 32_768
-LOG_PAGES = 2_000
+LOG_PAGES = 1_000
 """Pages of the write-ahead log before it is written back."""
 
 MEMORY = ":memory:"
@@ -108,7 +107,7 @@ class SqliteHistory:
         check(want)
         self._be_ready()
         try:
-            return find(self._db, want, self._whom(want))
+            return find(self._db, want, self._rows.isp_us)
         except sqlite3.Error as error:
             raise self._stop("cannot be read", error) from error
 
@@ -123,7 +122,7 @@ class SqliteHistory:
         check(want)
         self._be_ready()
         try:
-            yield from every(self._db, want, self._whom(want))
+            yield from every(self._db, want)
         except sqlite3.Error as error:
             raise self._stop("cannot be read", error) from error
 
@@ -342,14 +341,6 @@ class SqliteHistory:
         return AdapterError(self._stopped)
 
     # --- rows ---
-
-    def _whom(self, want: Want) -> list[str]:
-        parties: dict[PodId, list[str]] = {}
-        if want.table == "postings":
-            for pod in want.pods or ():
-                facts = self._rows.registry.pods.get(PodId(pod), ())
-                parties[PodId(pod)] = sorted({one.party for one in facts})
-        return whom(want.pods, want.table, parties)
 
     def _write(self, changes: Changes) -> None:
         """Write rows that are new, then what changed in others."""
