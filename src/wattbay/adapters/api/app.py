@@ -58,7 +58,7 @@ def create_app(
     )
     app.state.node = node
     app.state.counts = Counts(registry)
-    app.state.pace = Pace(node.limits)
+    app.state.pace = Pace(node.limits, node.wall)
     app.state.repeats = Repeats()
     for section in chosen:
         section.enter(app)

@@ -15,7 +15,7 @@ from wattbay.access.identity import Identity
 from wattbay.access.roles import Permission
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.problems import Problem, forbidden
-from wattbay.adapters.api.rates import Pace
+from wattbay.adapters.api.rates import Pace, network_of
 from wattbay.periods import SECOND
 
 SESSION_COOKIE: Final = "wattbay_session"
@@ -125,7 +125,7 @@ def caller(request: Request) -> Identity:
     try:
         found = identify(request, is_safe=request.method in _SAFE)
     except Problem:
-        pace.call(address_of(request))
+        pace.call(network_of(address_of(request)))
         raise
     request.state.login = found.login
     pace.call(found.login)
