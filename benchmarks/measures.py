@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from benchmarks import batches, blocks, ingest, trading
 from benchmarks import book as order_book
+from benchmarks import watch as watching
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
 from wattbay.core.commands import PlaceOrder
@@ -252,6 +253,16 @@ def readings_in() -> Iterator[Figure]:
         yield Figure(f"readings in, {what}", per_s, unit, least, wanted, is_more_better=True)
 
 
+WATCH_BOUNDS_US = (4, 2)
+"""Bound and aim, a reading. [µs]"""
+
+
+def watched() -> Iterator[Figure]:
+    """Measure what it costs to look for what is odd about a reading."""
+    for what, cost_us in watching.costs():
+        yield Figure(what, cost_us, "CPU µs", *WATCH_BOUNDS_US)
+
+
 def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
     """Return what can be measured, by name, quickest first."""
     return {
@@ -261,6 +272,7 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "kernel": kernel,
         "trading": continuous_trading,
         "batches": batches_of_orders,
+        "watch": watched,
         "ingest": readings_in,
         "week": week,
         "scale": scale,
