@@ -34,8 +34,8 @@ from wattbay.adapters.mqtt.market.periods import Act, Build, Periods, Place, Run
 from wattbay.adapters.mqtt.market.phases import Edge
 from wattbay.adapters.mqtt.market.retained import Voice
 from wattbay.adapters.mqtt.market.topics import (
-    INFO,
-    METRICS,
+    PASSED_ON,
+    REMARKS,
     Subject,
     delivery_part,
     order_filter,
@@ -61,7 +61,7 @@ BOOKS_PER_TURN = 50
 """Books whose orders are told of at once; the rest has its turn a second later."""
 HAPPENED_MAX = 100_000
 """Events that wait to be told; beyond, the oldest are not."""
-INFO_BYTES_MAX = 16_384
+REMARK_BYTES_MAX = 16_384
 PRODUCTS_MAX = 32
 """Products whose terms are told."""
 SUBMITTED_MAX = 1_000
@@ -218,7 +218,7 @@ class MarketAgent:
         AdapterError
             If the broker does not let us.
         """
-        await self._client.open([order_filter(self._of.community), INFO], self._take)
+        await self._client.open([order_filter(self._of.community), REMARKS], self._take)
         self._begin()
 
     async def run(self) -> None:
@@ -445,24 +445,24 @@ class MarketAgent:
 
     def _take(self, messages: list[Message]) -> None:
         """Bring orders to the desk; pass on what is said on INFO."""
-        orders = [message for message in messages if message.topic != INFO]
+        orders = [message for message in messages if message.topic != REMARKS]
         if orders:
             self._desk.take(orders)
         for message in messages:
-            if message.topic == INFO:
+            if message.topic == REMARKS:
                 self._pass_on(message)
 
     def _pass_on(self, message: Message) -> None:
         """Say on METRICS what the field `message` of an INFO bears, as open-elecbay does."""
         try:
-            if len(message.payload) > INFO_BYTES_MAX:
+            if len(message.payload) > REMARK_BYTES_MAX:
                 raise ValueError("too long")
             said = msgspec.json.decode(message.payload)["message"]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, *_NO_FIELD):
             self._counts["INFO of wrong form"] += 1
         else:
             text = said.encode() if isinstance(said, str) else msgspec.json.encode(said)
-            self._client.publish(METRICS, text)
+            self._client.publish(PASSED_ON, text)
             self._counts["INFO passed on"] += 1
         self._client.acknowledge([message])
 
@@ -493,3 +493,6 @@ def product_terms(state: State) -> list[ProductTerms]:
         )
         for name, product in list(registry.products.items())[:PRODUCTS_MAX]
     ]
+
+
+__all__ = ["Market", "MarketAgent", "product_terms"]

@@ -9,7 +9,7 @@ party, but the answers to a device. None is longer than `MESSAGE_BYTES_MAX`: lis
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, dataclass_transform
+from typing import Final, TypeVar, dataclass_transform
 
 import msgspec
 from msgspec import Struct
@@ -313,6 +313,8 @@ class OrderRefused(Said, frozen=True, kw_only=True, tag="refused", tag_field="is
 ToDevice = Answered | OrderTraded | OrderEnded | OrderRefused
 """What a device hears of its own orders."""
 
+M = TypeVar("M")
+
 ACCEPTED, REJECTED = "accepted", "rejected"
 
 _to_device: msgspec.json.Decoder[ToDevice] = msgspec.json.Decoder(ToDevice)
@@ -331,8 +333,23 @@ def decode_answer(payload: bytes) -> ToDevice:
     WireError
         If it is no such message.
     """
+    return _read(_to_device, payload)
+
+
+def decode(kind: type[M], payload: bytes) -> M:
+    """Read a message of a kind.
+
+    Raises
+    ------
+    WireError
+        If it is none.
+    """
+    return _read(msgspec.json.Decoder(kind), payload)
+
+
+def _read(decoder: msgspec.json.Decoder[M], payload: bytes) -> M:
     try:
-        return _to_device.decode(payload)
+        return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"wrong form: {error}"
         raise WireError(msg) from error

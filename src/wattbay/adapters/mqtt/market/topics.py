@@ -41,7 +41,7 @@ class Subject(StrEnum):
     """``answer/{device}``: what became of its orders, to a device. Quality of service 1."""
 
 
-INFO, METRICS = "INFO", "METRICS"
+REMARKS, PASSED_ON = "INFO", "METRICS"
 """Of open-elecbay: what is said on the first is passed on to the second."""
 
 
