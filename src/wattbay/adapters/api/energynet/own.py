@@ -54,6 +54,19 @@ def wrong(pointer: str, detail: str) -> Problem:
     )
 
 
+def isp_of(state: State) -> int:
+    """Return how long a delivery is. [µs]
+
+    Raises
+    ------
+    Problem
+        If the community is not founded yet.
+    """
+    if state.registry.community is None:
+        raise Problem(409, "community-not-open", "the operator founds the community first")
+    return state.registry.isp_us
+
+
 async def done(node: Node, command: Command) -> tuple[int, tuple[Event, ...]]:
     """Return what came of a command, with the number of its entry.
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-import httpx
 import pytest
 from msgspec import structs
 
@@ -21,6 +19,7 @@ from tests.builders import (
     list_deliveries,
     pod_facts,
 )
+from tests.energynet_calls import call
 from wattbay.core import commands as c
 from wattbay.core.facts import Mechanism, Product, Side
 from wattbay.core.terms import OrderTerms
@@ -47,29 +46,6 @@ def a_market(*products: Product) -> Bench:
     for product in products:
         bench.submit(c.DefineProduct(product=product), list_deliveries(product=product.product))
     return bench
-
-
-def call(
-    bench: Bench,
-    method: str,
-    path: str,
-    login: str | None = "p01",
-    *,
-    json: object = None,
-    content: bytes | None = None,
-    key: str | None = None,
-    **query: Any,  # noqa: ANN401 - whatever a query bears
-) -> httpx.Response:
-    async def once() -> httpx.Response:
-        headers = {} if key is None else {"Idempotency-Key": key}
-        if content is not None:
-            headers["Content-Type"] = "application/json"
-        async with bench.client(login) as client:
-            return await client.request(
-                method, path, json=json, content=content, params=query or None, headers=headers
-            )
-
-    return asyncio.run(once())
 
 
 def an_offer(**changed: object) -> dict[str, object]:

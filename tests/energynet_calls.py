@@ -1,0 +1,93 @@
+"""How tests of EnergyNet's and open-elecbay's endpoints call them, and readings to call about."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from tests.api_node import TOWN, Bench
+from wattbay.core import devices as d
+from wattbay.core.facts import Device, DeviceKind
+from wattbay.ids import MeterId, PodId, ZoneId
+from wattbay.kernel.evidence import Reading
+from wattbay.periods import Instant
+
+
+def call(
+    bench: Bench,
+    method: str,
+    path: str,
+    login: str | None = "p01",
+    *,
+    json: object = None,
+    content: bytes | None = None,
+    key: str | None = None,
+    **query: Any,  # noqa: ANN401 - whatever a query bears
+) -> httpx.Response:
+    """Call once, as a login or as nobody."""
+
+    async def once() -> httpx.Response:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        async with bench.client(login) as client:
+            return await client.request(
+                method, path, json=json, content=content, params=query or None, headers=headers
+            )
+
+    return asyncio.run(once())
+
+
+def a_stored_reading(
+    bench: Bench,
+    device: str = "m-h01",
+    *,
+    at: int,
+    imported: int = 0,
+    exported: int = 0,
+    power_w: int | None = None,
+    voltage_mv: int | None = None,
+) -> Reading:
+    """Let a verified reading be stored, and be the last of its device if it is."""
+    name = MeterId(device)
+    before = bench.latest.readings.get(name)
+    seq = 1 if before is None else before.seq + 1
+    reading = Reading(
+        community=TOWN,
+        device=name,
+        boot=1,
+        seq=seq,
+        measured_at=Instant(at),
+        import_register=imported,
+        export_register=exported,
+        flags=0,
+        power_w=power_w,
+        voltage_mv=voltage_mv,
+        proof=f"{device} {seq}".encode(),
+    )
+    bench.readings.add([reading])
+    bench.latest.readings[name] = reading
+    return reading
+
+
+def a_device(
+    bench: Bench,
+    device: str = "pv-h01",
+    *,
+    kind: DeviceKind = DeviceKind.PV_INVERTER,
+    pod: str | None = "h01",
+    zone: str | None = None,
+    power_max_w: int = 4_000,
+) -> None:
+    """Let a device that is no meter be known."""
+    known = Device(
+        device=MeterId(device),
+        kind=kind,
+        key=bytes(32),
+        pod=None if pod is None else PodId(pod),
+        zone=None if zone is None else ZoneId(zone),
+        power_max_w=power_max_w,
+    )
+    bench.submit(d.RegisterDevice(device=known))
