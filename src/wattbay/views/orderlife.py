@@ -9,7 +9,7 @@ from msgspec import Struct
 from wattbay.core import events as e
 from wattbay.core.commands import PlaceOrder
 from wattbay.core.facts import Mechanism
-from wattbay.core.terms import Ended
+from wattbay.core.terms import Ended, Kind
 from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
@@ -19,6 +19,7 @@ OPEN = "open"
 """The state of an order that may still trade; every other one is its last."""
 _ONE_BY_ONE = frozenset({Mechanism.CONTINUOUS, Mechanism.BILATERAL})
 """Mechanisms by which orders are filled before their gate closes."""
+_BY_LIMIT = frozenset({Kind.LIMIT, Kind.MARKET})
 _RAN_OUT = frozenset({Ended.EXPIRED, Ended.GATE_CLOSED})
 """How an order ends by the clock."""
 
@@ -38,7 +39,7 @@ class LiveOrder(Struct):
     quantity_wh: int
     limit: int | None
     kind: str = ""
-    """As its terms say; without terms it is a limit order, or has no limit."""
+    """What it is besides a limit order, or one without a limit: those go by their limit."""
     request: str | None = None
     state: str = OPEN
     filled_wh: int = 0
@@ -49,7 +50,7 @@ class LiveOrder(Struct):
 
     @property
     def type(self) -> str:
-        """What it is called: by its terms, or else by whether it has a limit."""
+        """What it is called."""
         return self.kind or ("market" if self.limit is None else "limit")
 
 
@@ -75,7 +76,7 @@ class Orders:
     def place(self, entry: Entry, event: e.OrderPlaced) -> LiveOrder:
         """Let an order stand; a block trades in other deliveries, too, than where it stands."""
         terms = event.terms
-        kind = "" if terms is None else terms.kind.value
+        kind = "" if terms is None or terms.kind in _BY_LIMIT else terms.kind.value
         if terms is not None and terms.block is not None:
             kind = "block"
         placed = LiveOrder(

@@ -22,6 +22,7 @@ from wattbay.views.retail import Cell
 UNEVEN = ("statements", "pods")
 """Tables whose times are not the starts of deliveries."""
 _ONE_OF = "IN (SELECT value FROM json_each(?))"
+_STARTS = "(SELECT value AS wanted_start FROM json_each(?))"
 SEEKS_MAX = 5_000
 """Of so many deliveries and pods each is looked up by itself."""
 
@@ -163,8 +164,8 @@ def _by_time(db: sqlite3.Connection, want: Want, told: Asked, starts: Sequence[i
     condition, bound = _bounded(told)
     for column in PODS[table]:
         hint = f"INDEXED BY {by_time_and_pod(table, column)}"
-        source = f"FROM json_each(?) AS starts CROSS JOIN {table} {hint}"
-        where = (f'"{TIMES[table]}" = starts.value', f'"{column}" {_ONE_OF}', *condition)
+        source = f"FROM {_STARTS} CROSS JOIN {table} {hint}"
+        where = (f'"{TIMES[table]}" = wanted_start', f'"{column}" {_ONE_OF}', *condition)
         query = _select("", source, where, _order(want))
         found.update(_column(db, query, (json.dumps(starts), json.dumps(told.pods), *bound)))
     return _best(want, found)
