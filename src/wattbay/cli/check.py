@@ -15,7 +15,7 @@ from wattbay.adapters.mqtt import readings
 from wattbay.core.commands import SubmitReading
 from wattbay.errors import AdapterError, WireError
 from wattbay.kernel import replay
-from wattbay.kernel.journal import SqliteJournal
+from wattbay.kernel.journal import Journal, SqliteJournal
 from wattbay.views.meters import MeterKeys
 
 HEAD_FORM = re.compile(r"[0-9a-fA-F]{64}")
@@ -55,6 +55,20 @@ def verify_run(run: Path, head: str | None, *, as_json: bool) -> None:
     """Verify a run and tell what was checked."""
     wanted = _known_head(run, head)
     journal = open_journal(run)
+    try:
+        verify_journal(journal, wanted, as_json=as_json)
+    finally:
+        journal.close()
+
+
+def verify_journal(journal: Journal, wanted: bytes | None, *, as_json: bool) -> None:
+    """Verify a journal, signatures and all, and tell what was checked.
+
+    Parameters
+    ----------
+    wanted
+        What the last hash must be; None where nobody says.
+    """
     keys = MeterKeys()
 
     def check(command: SubmitReading) -> None:
@@ -65,18 +79,15 @@ def verify_run(run: Path, head: str | None, *, as_json: bool) -> None:
         readings.check(command, keys.community, key, keys.former_key_of(command.meter))
 
     console = Console(stderr=True)
-    try:
-        with Progress(console=console, transient=True) as bar:
-            task = bar.add_task("verifying", total=journal.last_seq)
-            found = replay.verify(
-                journal,
-                head=wanted,
-                check_reading=check,
-                readers=[keys],
-                progress=lambda seq: bar.update(task, completed=seq),
-            )
-    finally:
-        journal.close()
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("verifying", total=journal.last_seq)
+        found = replay.verify(
+            journal,
+            head=wanted,
+            check_reading=check,
+            readers=[keys],
+            progress=lambda seq: bar.update(task, completed=seq),
+        )
     if as_json:
         document = {
             "entries": found.entries,
