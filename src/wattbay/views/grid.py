@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from wattbay.core.exchange import State
@@ -158,6 +159,10 @@ def voltages_of(measured_mv: list[int]) -> Voltages | None:
     return Voltages(min(measured_mv), sum(measured_mv) // count, max(measured_mv), count)
 
 
+WORST_MAX = 100
+"""Violations that are told one by one."""
+
+
 class Violation(NamedTuple):
     """A voltage outside its band, as it was measured."""
 
@@ -167,51 +172,58 @@ class Violation(NamedTuple):
     voltage_mv: int
 
 
-class Steadiness(NamedTuple):
-    """How steady the grid was, as far as it was measured."""
+class Steadiness:
+    """Counts how the voltages that devices measured kept to a band."""
 
-    samples: int
-    """Voltages that were measured."""
-    violations: int
-    worst: tuple[Violation, ...]
-    """Those furthest from the band, furthest first."""
-    devices: int
-    devices_heard: int
-    """That told at least one voltage."""
+    def __init__(self, devices: Iterable[Place], band: Band) -> None:
+        """Begin without a voltage.
 
+        Parameters
+        ----------
+        devices
+            All that could have measured; readings of others do not count.
+        """
+        self._places = {place.device: place for place in devices}
+        self._band = band
+        self._seen: set[tuple[MeterId, Instant]] = set()
+        self._heard: set[MeterId] = set()
+        self._worst: list[tuple[int, Instant, MeterId, int]] = []
+        """A heap, least bad first: how far beyond, when (later first), whose, and what. [mV]"""
+        self.violations = 0
 
-WORST_MAX = 100
+    @property
+    def samples(self) -> int:
+        """How many voltages were measured."""
+        return len(self._seen)
 
+    @property
+    def devices(self) -> int:
+        """How many devices could have measured."""
+        return len(self._places)
 
-def steadiness(
-    devices: Iterable[Place], readings: Iterable[tuple[Place, Iterable[Reading]]], band: Band
-) -> Steadiness:
-    """Return how the voltages that devices measured kept to a band.
+    @property
+    def devices_heard(self) -> int:
+        """How many told at least one voltage."""
+        return len(self._heard)
 
-    Parameters
-    ----------
-    devices
-        All that could have measured.
-    readings
-        What those did measure, device by device.
-    """
-    samples, heard = 0, 0
-    out: list[Violation] = []
-    for place, measured in readings:
-        before = samples
-        for reading in measured:
-            voltage = reading.voltage_mv
-            if voltage is None:
-                continue
-            samples += 1
-            if voltage not in band:
-                out.append(Violation(place.device, place.zone, reading.measured_at, voltage))
-        heard += samples > before
-    violations = len(out)
-    out.sort(key=lambda one: (-_beyond_mv(one.voltage_mv, band), one.measured_at, one.device))
-    return Steadiness(samples, violations, tuple(out[:WORST_MAX]), sum(1 for _ in devices), heard)
+    def add(self, reading: Reading) -> None:
+        """Count a reading once, if it tells a voltage."""
+        voltage, key = reading.voltage_mv, (reading.device, reading.measured_at)
+        if voltage is None or reading.device not in self._places or key in self._seen:
+            return
+        self._seen.add(key)
+        self._heard.add(reading.device)
+        if voltage in self._band:
+            return
+        self.violations += 1
+        beyond = max(self._band.low_mv - voltage, voltage - self._band.high_mv)
+        heappush(self._worst, (beyond, Instant(-reading.measured_at), reading.device, voltage))
+        if len(self._worst) > WORST_MAX:
+            heappop(self._worst)
 
-
-def _beyond_mv(voltage_mv: int, band: Band) -> int:
-    """Return how far a voltage is outside its band. [mV]"""
-    return max(band.low_mv - voltage_mv, voltage_mv - band.high_mv)
+    def worst(self) -> list[Violation]:
+        """Return those furthest from the band, furthest first; of equals the earlier."""
+        return [
+            Violation(device, self._places[device].zone, Instant(-before), voltage)
+            for _, before, device, voltage in sorted(self._worst, reverse=True)
+        ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from wattbay.adapters.api.energynet.production import section as production
-from wattbay.adapters.api.energynet.trades import section as trades
+from wattbay.adapters.api.energynet import demand, grid, production, trades
 from wattbay.adapters.api.sections import Section
 
-sections: tuple[Section, ...] = (trades, production)
+modules = (trades, production, grid, demand)
+"""In which the endpoints stand; the demand response is of the section of the grid."""
+sections: tuple[Section, ...] = (trades.section, production.section, grid.section)
 """What is offered."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil, floor
 
+from wattbay.adapters.api.problems import Flaw, Problem
 from wattbay.core.facts import Side
 
 WH_PER_KWH = 1_000
@@ -22,7 +23,7 @@ PRICE_PER_KWH_MAX = 1e6
 
 def energy_inward_wh(amount_kwh: float, tick_wh: int) -> int:
     """Return the most whole ticks that an amount holds; 0 for less than one. [Wh]"""
-    return floor(_as_written(amount_kwh) * WH_PER_KWH / tick_wh) * tick_wh
+    return floor(as_written(amount_kwh) * WH_PER_KWH / tick_wh) * tick_wh
 
 
 def limit_inward_nano_per_wh(price_per_kwh: float, side: Side, tick: int) -> int:
@@ -30,7 +31,7 @@ def limit_inward_nano_per_wh(price_per_kwh: float, side: Side, tick: int) -> int
 
     Who sells gets at least the price, who buys pays at most the price. [nano-currency per Wh]
     """
-    exact = _as_written(price_per_kwh) * NANO_PER_WH_IN_CURRENCY_PER_KWH / tick
+    exact = as_written(price_per_kwh) * NANO_PER_WH_IN_CURRENCY_PER_KWH / tick
     return (ceil(exact) if side is Side.SELL else floor(exact)) * tick
 
 
@@ -46,9 +47,25 @@ def per_kwh(price_nano_per_wh: int) -> float:
 
 def energy_nearest_wh(amount_kwh: float) -> int:
     """Return the nearest whole watt-hours, halves to even: of what is estimated, not owed. [Wh]"""
-    return round(_as_written(amount_kwh) * WH_PER_KWH)
+    return round(as_written(amount_kwh) * WH_PER_KWH)
 
 
-def _as_written(number: float) -> Fraction:
+def nano_exactly(price_per_kwh: float, pointer: str) -> int:
+    """Return a price that is not to be rounded. [nano-currency per Wh]
+
+    Raises
+    ------
+    Problem
+        If it has more than six decimals; `pointer` says where it stands.
+    """
+    exact = as_written(price_per_kwh) * NANO_PER_WH_IN_CURRENCY_PER_KWH
+    if exact.denominator != 1:
+        detail = "six decimals at most: whole nano-currency per Wh"
+        flaw = Flaw(pointer=pointer, detail=detail)
+        raise Problem(422, "wrong-form", f"{pointer}: {detail}", (flaw,))
+    return exact.numerator
+
+
+def as_written(number: float) -> Fraction:
     """Return the shortest decimal that a float is written as, exactly."""
     return Fraction(repr(float(number)))

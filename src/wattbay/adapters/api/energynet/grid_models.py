@@ -64,7 +64,7 @@ class ActivationWanted(Wanted):
 
     pod: Id
     energy: Annotated[float, Meta(ge=-AMOUNT_KWH_MAX, le=AMOUNT_KWH_MAX)]
-    """[kWh]"""
+    """Whole Wh of it count. [kWh]"""
 
 
 class TermWanted(Wanted):
@@ -92,7 +92,7 @@ class BalanceWanted(Wanted):
     operator: Id | None = None
     """The grid operator's party; may be left out where you have one party."""
     delivery: InstantText | None = None
-    """Of the activations; left out: the one that runs now."""
+    """Start of the activations' delivery; left out: the one that runs now."""
     activations: Annotated[tuple[ActivationWanted, ...], Meta(max_length=100)] = ()
     limit: LimitWanted | None = None
 
@@ -119,7 +119,10 @@ class BalanceTold(Told):
 
 
 class PricesWanted(Wanted):
-    """Prices of a tariff in deliveries that have not begun, one each. [currency per kWh]"""
+    """Prices of a tariff in deliveries that have not begun, one each. [currency per kWh]
+
+    At most six decimals each: whole nano-currency per Wh.
+    """
 
     tariff: Id
     start: InstantText
@@ -138,9 +141,9 @@ class DemandWanted(Wanted):
     duration: Annotated[int, Meta(ge=1, le=86_400)] | None = None
     """Of the window: whole deliveries. [s]"""
     compensation: Annotated[float, Meta(ge=0, le=PRICE_PER_KWH_MAX)] | None = None
-    """For each kWh less than the baseline; rounded up to whole nano. [currency per kWh]"""
+    """For each kWh less than the baseline; at most six decimals count. [currency per kWh]"""
     penalty: Annotated[float, Meta(ge=0, le=PRICE_PER_KWH_MAX)] = 0
-    """For each kWh more; rounded down. [currency per kWh]"""
+    """For each kWh more; likewise. [currency per kWh]"""
     reduction: Amount | None = None
     """What is hoped for, told with the call: nobody is held to it. [kWh]"""
     pods: Annotated[tuple[Id, ...], Meta(max_length=1_000)] = ()

@@ -215,10 +215,7 @@ def _named_periods(
         if found and start <= found[-1].start:
             raise wrong(f"{where}/start", "deliveries are named in order, each once")
         pairs = tuple((quantile.level, quantile.amount) for quantile in one.quantiles)
-        if any(
-            after[0] <= before[0] or after[1] < before[1]
-            for before, after in pairwise(pairs)
-        ):
+        if any(after[0] <= before[0] or after[1] < before[1] for before, after in pairwise(pairs)):
             raise wrong(f"{where}/quantiles", "levels rise, and amounts do not fall")
         largest = max([one.amount, *(amount for _, amount in pairs)])
         if energy_nearest_wh(largest) > most_wh:

@@ -318,7 +318,7 @@ def test_others_and_strangers_learn_nothing(method: str, path: str) -> None:
     assert call(bench, method, path, "analyst").status_code == 403
     if path != CURRENT:
         body = {"device": "pv-h01"} if method == "POST" else None
-        query = {} if method == "POST" else {"device": "pv-h01"}
+        query: dict[str, Any] = {} if method == "POST" else {"device": "pv-h01"}
         assert call(bench, method, path, "p02", json=body, **query).status_code == 404
     else:
         assert "h01" not in call(bench, method, path, "p02").text
