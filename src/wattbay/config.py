@@ -108,10 +108,6 @@ class Mqtt(Part):
     )
     certificate: Path | None = Field(default=None, description="PEM of ours.")
     key: Path | None = Field(default=None, description="PEM of that certificate's key.")
-    device_authority: Path | None = Field(
-        default=None,
-        description="Embedded broker with TLS: PEM of who signs devices' certificates.",
-    )
 
 
 class Http(Part):
@@ -255,10 +251,9 @@ def _contradictions(where: str, settings: Settings) -> Iterator[Fault]:
     if not is_loopback(http.host) and http.certificate is None and not http.behind_proxy:
         what = f"passwords would cross the network in the clear at {http.host}"
         yield Fault(f"{where}: http.host", what, "a certificate, or behind_proxy = true")
-    is_open = mqtt.certificate is None or mqtt.device_authority is None
-    if mqtt.broker is BrokerKind.EMBEDDED and not is_loopback(mqtt.host) and is_open:
+    if mqtt.broker is BrokerKind.EMBEDDED and not is_loopback(mqtt.host):
         what = f"the embedded broker lets in everybody who reaches {mqtt.host}"
-        yield Fault(f"{where}: mqtt.device_authority", what, "TLS both ways, or Mosquitto")
+        yield Fault(f"{where}: mqtt.host", what, "Mosquitto, which keeps devices apart")
     if mqtt.broker is BrokerKind.AWS_IOT:
         for name in ("authority", "certificate", "key"):
             if getattr(mqtt, name) is None:

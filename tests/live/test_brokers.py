@@ -122,6 +122,31 @@ def test_readings_reach_the_store_through_the_embedded_broker(tmp_path: Path) ->
     asyncio.run(story())
 
 
+def test_embedded_broker_brings_nobody_what_is_retained_for_others() -> None:
+    async def story() -> None:
+        port = free_port()
+        broker = EmbeddedBroker(Listener(port=port))
+        await broker.open()
+        heard: dict[str, list[Message]] = {"market": [], "data": [], "late": []}
+        first, second, third = (
+            GmqttClient(Address(port=port, client_id=f"client-{name}")) for name in heard
+        )
+        await first.open(["em/v1/london/market/#"], heard["market"].extend)
+        await second.open(["em/v1/london/+/data"], heard["data"].extend)
+        second.publish("em/v1/london/market/clear", b"{}", retain=True, qos=1)
+        await until_async(lambda: heard["market"], "the subscriber hears what is published")
+        await third.open(["em/v1/london/+/ack"], heard["late"].extend)
+        third.publish("em/v1/london/m07/ack", b"own", qos=1)
+        await until_async(lambda: heard["late"], "the late one hears what it asked for")
+        assert [one.payload for one in heard["late"]] == [b"own"]
+        assert heard["data"] == []
+        for client in (first, second, third):
+            await client.close()
+        await broker.close()
+
+    asyncio.run(story())
+
+
 def test_address_that_is_taken_is_told() -> None:
     async def story() -> None:
         port = free_port()

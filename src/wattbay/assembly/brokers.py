@@ -16,9 +16,7 @@ HTTPS_PORT = 443
 
 def embedded(mqtt: Mqtt, port: int) -> EmbeddedBroker:
     """Return the broker in this process, not open yet. Within a running event loop."""
-    return EmbeddedBroker(
-        Listener(mqtt.host, port, mqtt.certificate, mqtt.key, mqtt.device_authority)
-    )
+    return EmbeddedBroker(Listener(mqtt.host, port))
 
 
 def client(mqtt: Mqtt, port: int, name: str = "") -> GmqttClient:

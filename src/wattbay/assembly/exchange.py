@@ -81,8 +81,7 @@ class LiveExchange:
     def _open(self, settings: Settings, progress: Callable[[int], None] | None) -> None:
         self.snapshots = Snapshots(self.folder / stores.SNAPSHOTS, settings.storage.snapshot_every)
         self.exchange: Exchange = self.snapshots.exchange(self.journal)
-        self.auctions: Auctions | None = None
-        self.street = self._street(settings)
+        self.street, watching = self._street(settings)
         founding = self._founding(settings)
         self.calendar = self._calendar(settings, founding)
         self.speed = settings.street.speed if self.street is not None else 1
@@ -93,10 +92,8 @@ class LiveExchange:
         self.readers = Readers()
         self.history = SqliteHistory(self.folder / stores.HISTORY)
         self.history.catch_up(self.journal, progress)
-        first: list[Reader] = [self.history, self.keys, self.devices, self.tail, self.readers]
-        if self.auctions is not None:
-            first.insert(0, self.auctions)
-        self.kernel = Kernel(self.journal, self.clock, first, self.exchange)
+        own: list[Reader] = [self.history, self.keys, self.devices, self.tail, self.readers]
+        self.kernel = Kernel(self.journal, self.clock, [*watching, *own], self.exchange)
         if self.journal.last_seq == 0:
             self._found(self._commands(founding))
         self.community = self._community()
@@ -129,13 +126,13 @@ class LiveExchange:
 
     # --- who stands at the ends of the wires -----------------------------------------------
 
-    def _street(self, settings: Settings) -> LiveStreet | None:
-        """Return the made-up street, if one is wanted."""
+    def _street(self, settings: Settings) -> tuple[LiveStreet | None, list[Reader]]:
+        """Return the made-up street, if one is wanted, and the views that it looks at."""
         if not settings.street.scenario:
-            return None
+            return None, []
         scenario = load_scenario(settings.street.scenario)
-        self.auctions = Auctions(scenario.product.product)
-        return LiveStreet(scenario, self.folder / stores.WORLD, self.auctions)
+        auctions = Auctions(scenario.product.product)
+        return LiveStreet(scenario, self.folder / stores.WORLD, auctions), [auctions]
 
     def _clock(self) -> Clock:
         """Return the clock: that of the day, or a faster one that goes on where it was."""

@@ -36,8 +36,8 @@ from wattbay.simulation.residents import Residents
 from wattbay.simulation.scenario_facts import Scenario
 from wattbay.views.market import Auctions
 
-BEGINS_AFTER_US = 9 * HOUR
-"""The first gate that closes is the one nearest after nine in the morning of the first day. [µs]"""
+BEGINS_AFTER_US = 12 * HOUR
+"""The first gate that is seen to close is that at noon of the first day. [µs]"""
 LEAD_S = 10
 """How long before that gate the street begins, of whoever looks. [s]"""
 VOLTAGE_MV = 230_000

@@ -43,6 +43,9 @@ class EmbeddedBroker:
         logging.getLogger("amqtt").setLevel(logging.ERROR)
         logging.getLogger("transitions").setLevel(logging.ERROR)
         self._broker = Broker(_configuration(self._listener), loop=asyncio.get_running_loop())
+        # The library brings whoever connects what is retained under everybody's subscriptions.
+        self._retained = self._broker._publish_retained_messages_for_subscription  # noqa: SLF001 - see above
+        self._broker._publish_retained_messages_for_subscription = self._own_retained  # noqa: SLF001 - see above
 
     async def open(self) -> None:
         """Listen.
@@ -61,6 +64,12 @@ class EmbeddedBroker:
         except (OSError, BrokerError) as error:
             msg = f"no broker at {self._listener.host}:{self._listener.port}: {error}"
             raise AdapterError(msg) from error
+
+    async def _own_retained(self, subscription: tuple[str, int], session: Any) -> None:  # noqa: ANN401 - the library's
+        """Bring a client what is retained under a subscription, if that is its own."""
+        subscribed = self._broker._subscriptions.get(subscription[0], ())  # noqa: SLF001 - see above
+        if any(one is session for one, _ in subscribed):
+            await self._retained(subscription, session)
 
     async def close(self) -> None:
         """Let everybody go and stop listening."""
