@@ -11,10 +11,11 @@ from wattbay.cli.show.figures import counted, listed, wh
 from wattbay.cli.show.folder import Run, at_delivery
 from wattbay.cli.show.orders import book_of
 from wattbay.cli.show.page import Page
-from wattbay.cli.show.rows import ImbalanceRow, MeterRow, OrderRow, PriceRow, ReceiptRow, latest
+from wattbay.cli.show.rows import ImbalanceRow, MeterRow, OrderRow, PriceRow, latest
 from wattbay.cli.show.words import AUCTIONED, ORDER_STATES
 from wattbay.errors import ConfigError, Fault
 from wattbay.periods import Instant, to_text
+from wattbay.views.receipt_lines import ReceiptRow
 
 GROUP_HOMES_MIN = 5
 """What is given to others shows no group of fewer homes."""

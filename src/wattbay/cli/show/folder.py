@@ -17,6 +17,7 @@ from wattbay.adapters.files.run_folder import SUMMARY, read_json, read_table
 from wattbay.cli.show.figures import Place, Purse, instants_of
 from wattbay.errors import AdapterError, ConfigError, Fault
 from wattbay.periods import Calendar, Instant, from_datetime, instant, to_datetime
+from wattbay.views.receipt_lines import Rules, TariffParts
 
 NAMES_SHOWN_MAX = 12
 """More names than this are not listed in an answer."""
@@ -68,38 +69,6 @@ class Home(Struct, frozen=True):
     strategy: str = ""
 
 
-class TaxStep(Struct, frozen=True):
-    """A share of tax and since when it holds."""
-
-    since: str
-    ppm: int
-
-
-class Tariff(Struct, frozen=True):
-    """The components of a retail price, before tax. [nano-currency per Wh unless named]"""
-
-    energy: int
-    network_regional: int
-    levy: int
-    export: int
-    network_local: Mapping[str, int] = {}
-    service: int = 0
-    standing_nano_per_day: int = 0
-    tax: tuple[TaxStep, ...] = ()
-
-    @property
-    def retail(self) -> int:
-        """What a kWh from the grid costs without a market. [nano-currency per Wh]"""
-        return self.energy + self.network_regional + self.levy
-
-    def tax_ppm(self, at: Instant) -> int:
-        """Return the tax on a delivery. [ppm]"""
-        return max(
-            ((instant(step.since), step.ppm) for step in self.tax if instant(step.since) <= at),
-            default=(0, 0),
-        )[1]
-
-
 class PublishedRow(Struct, frozen=True):
     """What was published of a tariff in a delivery; None where the tariff's own price holds."""
 
@@ -111,7 +80,7 @@ class PublishedRow(Struct, frozen=True):
     levy_nano_per_wh: int | None = None
     network_adder_nano_per_wh: int | None = None
 
-    def of(self, flat: Tariff) -> Tariff:
+    def of(self, flat: TariffParts) -> TariffParts:
         """Return a tariff as it holds with these prices."""
         adder = self.network_adder_nano_per_wh or 0
         energy, export, levy = (
@@ -143,21 +112,10 @@ class Facts(Struct, frozen=True):
     tariff: str
 
 
-class Rules(Struct, frozen=True):
-    """How deviations were settled. [nano-currency per Wh]"""
-
-    deviations: str = "pooled"
-    single_price: int | None = None
-    short_price: int | None = None
-    long_price: int | None = None
-    netting: str = "none"
-    price_tick: int = 1
-
-
 class Tariffs(Struct, frozen=True):
     """What `tariffs.json` says."""
 
-    tariffs: Mapping[str, Tariff]
+    tariffs: Mapping[str, TariffParts]
     pods: Mapping[str, tuple[Facts, ...]]
     settlement: Rules = Rules()
 
@@ -294,7 +252,7 @@ class Run:
             raise ConfigError(Fault(pod, f"is connected since {since}, not before"))
         return held[-1]
 
-    def tariff(self, pod: str, at: Instant) -> Tariff:
+    def tariff(self, pod: str, at: Instant) -> TariffParts:
         """Return the tariff of a pod as it holds in the delivery that starts at an instant."""
         facts = self.facts(pod, at)
         name = facts.tariff

@@ -11,10 +11,11 @@ from wattbay.cli.show.auction import Book, why_fill
 from wattbay.cli.show.figures import wh
 from wattbay.cli.show.folder import Run, at_delivery
 from wattbay.cli.show.page import Page
-from wattbay.cli.show.rows import OrderRow, PriceRow, RefusalRow, TradeRow
+from wattbay.cli.show.rows import OrderRow, PriceRow, RefusalRow
 from wattbay.cli.show.words import AUCTIONED, ENDINGS, ORDER_STATES, refusal
 from wattbay.errors import ConfigError, Fault
 from wattbay.periods import MINUTE, Instant
+from wattbay.views.receipt_lines import TradeRow
 from wattbay.views.remarks import NO_NETWORK_LIMIT, SUSPENDED, WAITING
 
 SHOWN_NEAR = 3

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import polars as pl
 from msgspec import Struct, structs
 
-from wattbay.cli.show import arithmetic
-from wattbay.cli.show.arithmetic import Line
 from wattbay.cli.show.figures import Purse, Scale, counted, listed, percent, wh
-from wattbay.cli.show.folder import Facts, Run, Tariff, at_delivery
+from wattbay.cli.show.folder import Facts, Run, at_delivery
 from wattbay.cli.show.page import Page, Term
-from wattbay.cli.show.rows import MeterRow, OrderRow, PriceRow, ReceiptRow, TradeRow
+from wattbay.cli.show.rows import MeterRow, OrderRow, PriceRow
 from wattbay.cli.show.words import COMPONENTS, ORDER_STATES, QUALITIES
 from wattbay.errors import ConfigError, Fault
 from wattbay.periods import Instant, to_datetime, to_text
+from wattbay.views import receipt_lines
+from wattbay.views.receipt_lines import Line, ReceiptRow, TariffParts, TradeRow
 
 
 class Version(Struct, frozen=True):
@@ -72,23 +72,20 @@ def tell(run: Run, pod: str, start: Instant, version: int | None = None) -> Stor
             raise ConfigError(Fault(f"--version {version}", f"the receipt has version {known}"))
         shown = found[0]
     facts, tariff = run.facts(pod, start), run.tariff(pod, start)
-    trades = [
-        trade
-        for trade in run.read("trades", TradeRow, at_delivery(start))
-        if trade.state != "cancelled"
-    ]
+    trades = run.read("trades", TradeRow, at_delivery(start))
     receipt = shown.receipt
     standing = {row.pod: row for row in issued[: _until(issued, receipt)]}
-    zones = {name: run.facts(name, start).zone for name in standing}
-    prices = arithmetic.prices_of(run.tariffs.settlement, tariff, _pool_price(run, start))
-    lines = [
-        *arithmetic.trade_lines(pod, trades),
-        *arithmetic.deviation_lines(receipt, prices, facts.supplier),
-        *arithmetic.fee_lines(
-            receipt, tariff, arithmetic.delivered_by_zones(pod, trades, standing, zones)
-        ),
-    ]
-    without = arithmetic.without_market(receipt, tariff)
+    ground = receipt_lines.Ground(
+        tariff=tariff,
+        rules=run.tariffs.settlement,
+        pool_price=_pool_price(run, start),
+        supplier=facts.supplier,
+        receipts=standing,
+        zones={name: run.facts(name, start).zone for name in standing},
+    )
+    lines = receipt_lines.explain(receipt, trades, ground)
+    trades = [trade for trade in trades if trade.state != "cancelled"]
+    without = receipt_lines.without_market(receipt, tariff)
     orders = run.read("orders", OrderRow, at_delivery(start), pl.col("pod") == pod)
     return Story(
         format=1,
@@ -108,7 +105,7 @@ def tell(run: Run, pod: str, start: Instant, version: int | None = None) -> Stor
         shown=shown,
         versions=tuple(versions),
         orders=tuple(sorted(orders, key=lambda order: order.seq)),
-        disagreements=arithmetic.disagreements(receipt, lines, without),
+        disagreements=receipt_lines.disagreements(receipt, lines, without),
     )
 
 
@@ -370,7 +367,7 @@ def _total_term(scale: Scale, total: int) -> Term:
     return Term(f"Together: {scale.flow(total)}", "", scale.text(total), "bold")
 
 
-def _retail(purse: Purse, tariff: Tariff) -> str:
+def _retail(purse: Purse, tariff: TariffParts) -> str:
     """Say what a retail price is made of."""
     return (
         f"{purse.price(tariff.retail)} = energy {purse.price(tariff.energy, unit=False)}"

@@ -5,62 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from wattbay.periods import Instant
-
-
-class ReceiptRow(Struct, frozen=True):
-    """A version of a pod's receipt. Positive money: the party pays."""
-
-    delivery_start: Instant
-    pod: str
-    party: str
-    run: str
-    version: int
-    bought_wh: int
-    sold_wh: int
-    delivered_in_wh: int
-    delivered_out_wh: int
-    import_wh: int
-    export_wh: int
-    deviation_wh: int
-    pooled_wh: int
-    residual_wh: int
-    trades_nano: int
-    pool_nano: int
-    supplier_nano: int
-    network_nano: int
-    levy_nano: int
-    service_nano: int
-    total_nano: int
-    same_meters_nano: int
-
-    @property
-    def activated_wh(self) -> int:
-        """What the grid operator instructed; into the grid is positive. [Wh]"""
-        position = self.sold_wh - self.bought_wh
-        return self.export_wh - self.import_wh - position - self.deviation_wh
-
-    @property
-    def saved_nano(self) -> int:
-        """What the same meters would have cost more without a market. [nano-currency]"""
-        return self.same_meters_nano - self.total_nano
-
-
-class TradeRow(Struct, frozen=True):
-    """A trade; the two prices differ where each side pays as it bid, or the market keeps a fee."""
-
-    buyer_pod: str
-    seller_pod: str
-    quantity_wh: int
-    price_nano_per_wh: int
-    state: str
-    delivered_wh: int | None = None
-    seller_price_nano_per_wh: int | None = None
-
-    @property
-    def seller_price(self) -> int:
-        """What the seller gets. [nano-currency per Wh]"""
-        own = self.seller_price_nano_per_wh
-        return self.price_nano_per_wh if own is None else own
+from wattbay.views.receipt_lines import ReceiptRow
 
 
 class MeterRow(Struct, frozen=True):

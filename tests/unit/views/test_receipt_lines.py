@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from tests.builders import MIDNIGHT, a_product, pod_facts
-from wattbay.cli.show import arithmetic
 from wattbay.cli.show import folder as documents
 from wattbay.cli.show.figures import Purse
 from wattbay.cli.show.receipts import Story, Version, paragraphs
-from wattbay.cli.show.rows import ReceiptRow, TradeRow
 from wattbay.cli.show.words import QUALITIES
 from wattbay.core.events import EnergyMetered
 from wattbay.core.facts import (
@@ -26,6 +24,8 @@ from wattbay.core.facts import (
 )
 from wattbay.core.settlement import Seat, Terms, settle, terms_of
 from wattbay.ids import PodId, RunName, TariffId, ZoneId
+from wattbay.views import receipt_lines
+from wattbay.views.receipt_lines import ReceiptRow, TradeRow
 
 PODS = ("h01", "h02", "h03", "h04")
 ZONES = {"h01": "north", "h02": "north", "h03": "south", "h04": "south"}
@@ -124,9 +124,9 @@ def row_of(receipt: Receipt) -> ReceiptRow:
     )
 
 
-def tariff_of(tariff: Tariff) -> documents.Tariff:
+def tariff_of(tariff: Tariff) -> receipt_lines.TariffParts:
     """Return a tariff as the run folder tells it."""
-    return documents.Tariff(
+    return receipt_lines.TariffParts(
         energy=tariff.energy,
         network_regional=tariff.network_regional,
         levy=tariff.levy,
@@ -154,7 +154,7 @@ def told_of(settled: Settled, pod: str, quality: str) -> str:
         tax_ppm=0,
         purchases=1,
         sales=1,
-        lines=tuple(arithmetic.trade_lines(pod, trades)),
+        lines=tuple(receipt_lines.trade_lines(pod, trades)),
         total_nano=row.total_nano,
         without_market=(),
         same_meters_nano=row.same_meters_nano,
@@ -170,7 +170,7 @@ def told_of(settled: Settled, pod: str, quality: str) -> str:
 
 @given(deliveries())
 def test_lines_come_to_whatever_the_core_settled(settled: Settled) -> None:
-    rules = documents.Rules(
+    rules = receipt_lines.Rules(
         deviations=settled.terms.deviations.value,
         single_price=settled.terms.single_price,
         short_price=settled.terms.short_price,
@@ -182,17 +182,17 @@ def test_lines_come_to_whatever_the_core_settled(settled: Settled) -> None:
         TradeRow(t.buyer, t.seller, t.quantity_wh, t.buy_price, "open", None, t.sell_price)
         for t in settled.trades
     ]
-    told = arithmetic.prices_of(rules, tariff, settled.terms.pool_price)
+    told = receipt_lines.prices_of(rules, tariff, settled.terms.pool_price)
     for pod, row in rows.items():
-        local = arithmetic.delivered_by_zones(pod, trades, rows, ZONES)
+        local = receipt_lines.delivered_by_zones(pod, trades, rows, ZONES)
         assert sum(local.values()) == row.delivered_in_wh
         lines = [
-            *arithmetic.trade_lines(pod, trades),
-            *arithmetic.deviation_lines(row, told, "supplier"),
-            *arithmetic.fee_lines(row, tariff, local),
+            *receipt_lines.trade_lines(pod, trades),
+            *receipt_lines.deviation_lines(row, told, "supplier"),
+            *receipt_lines.fee_lines(row, tariff, local),
         ]
-        without = arithmetic.without_market(row, tariff)
-        assert arithmetic.disagreements(row, lines, without) == {}
+        without = receipt_lines.without_market(row, tariff)
+        assert receipt_lines.disagreements(row, lines, without) == {}
         for line in lines:
             assert abs(line.amount_nano) == abs(line.energy_wh * line.price_nano_per_wh)
 
@@ -221,4 +221,4 @@ def test_every_receipt_is_told_in_sentences_that_add_up(
 def test_a_receipt_whose_parts_do_not_sum_is_found_by_its_total() -> None:
     settled = settle(terms_of(a_product(), MIDNIGHT, RunName("initial"), 58_200), [a_seat()], [])
     row = structs.replace(row_of(settled.receipts[0]), total_nano=7)
-    assert arithmetic.disagreements(row, [], []) == {"total": (0, 7)}
+    assert receipt_lines.disagreements(row, [], []) == {"total": (0, 7)}

@@ -10,8 +10,140 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from wattbay.cli.show.folder import Rules, Tariff
-from wattbay.cli.show.rows import ReceiptRow, TradeRow
+from wattbay.core.facts import Product, Tariff
+from wattbay.periods import Instant, instant, to_text
+
+# --- what it rests on ---
+
+
+class ReceiptRow(Struct, frozen=True):
+    """A version of a pod's receipt. Positive money: the party pays."""
+
+    delivery_start: Instant
+    pod: str
+    party: str
+    run: str
+    version: int
+    bought_wh: int
+    sold_wh: int
+    delivered_in_wh: int
+    delivered_out_wh: int
+    import_wh: int
+    export_wh: int
+    deviation_wh: int
+    pooled_wh: int
+    residual_wh: int
+    trades_nano: int
+    pool_nano: int
+    supplier_nano: int
+    network_nano: int
+    levy_nano: int
+    service_nano: int
+    total_nano: int
+    same_meters_nano: int
+
+    @property
+    def activated_wh(self) -> int:
+        """What the grid operator instructed; into the grid is positive. [Wh]"""
+        position = self.sold_wh - self.bought_wh
+        return self.export_wh - self.import_wh - position - self.deviation_wh
+
+    @property
+    def saved_nano(self) -> int:
+        """What the same meters would have cost more without a market. [nano-currency]"""
+        return self.same_meters_nano - self.total_nano
+
+
+class TradeRow(Struct, frozen=True):
+    """A trade; the two prices differ where each side pays as it bid, or the market keeps a fee."""
+
+    buyer_pod: str
+    seller_pod: str
+    quantity_wh: int
+    price_nano_per_wh: int
+    state: str
+    delivered_wh: int | None = None
+    seller_price_nano_per_wh: int | None = None
+
+    @property
+    def seller_price(self) -> int:
+        """What the seller gets. [nano-currency per Wh]"""
+        own = self.seller_price_nano_per_wh
+        return self.price_nano_per_wh if own is None else own
+
+
+class TaxStep(Struct, frozen=True):
+    """A share of tax and since when it holds."""
+
+    since: str
+    ppm: int
+
+
+class TariffParts(Struct, frozen=True):
+    """The components of a retail price, before tax. [nano-currency per Wh unless named]"""
+
+    energy: int
+    network_regional: int
+    levy: int
+    export: int
+    network_local: Mapping[str, int] = {}
+    service: int = 0
+    standing_nano_per_day: int = 0
+    tax: tuple[TaxStep, ...] = ()
+
+    @property
+    def retail(self) -> int:
+        """What a kWh from the grid costs without a market. [nano-currency per Wh]"""
+        return self.energy + self.network_regional + self.levy
+
+    def tax_ppm(self, at: Instant) -> int:
+        """Return the tax on a delivery. [ppm]"""
+        return max(
+            ((instant(step.since), step.ppm) for step in self.tax if instant(step.since) <= at),
+            default=(0, 0),
+        )[1]
+
+
+class Rules(Struct, frozen=True):
+    """How deviations were settled. [nano-currency per Wh]"""
+
+    deviations: str = "pooled"
+    single_price: int | None = None
+    short_price: int | None = None
+    long_price: int | None = None
+    netting: str = "none"
+    price_tick: int = 1
+
+
+def parts_of(tariff: Tariff) -> TariffParts:
+    """Return the parts of a tariff of the core."""
+    return TariffParts(
+        energy=tariff.energy,
+        network_regional=tariff.network_regional,
+        levy=tariff.levy,
+        export=tariff.export,
+        network_local={
+            f"{fee.from_zone}>{fee.to_zone}": fee.nano_per_wh for fee in tariff.network_local
+        },
+        service=tariff.service,
+        standing_nano_per_day=tariff.standing_nano_per_day,
+        tax=tuple(TaxStep(to_text(step.since), step.ppm) for step in tariff.tax),
+    )
+
+
+def rules_of(product: Product) -> Rules:
+    """Return how deviations from what was traded of a product are settled."""
+    return Rules(
+        product.deviations.value,
+        product.single_price,
+        product.short_price,
+        product.long_price,
+        product.netting.value,
+        product.price_tick,
+    )
+
+
+# --- lines ---
 
 
 class Line(Struct, frozen=True):
@@ -44,7 +176,7 @@ def earns(component: str, what: str, energy_wh: int, price: int) -> Line:
     return Line(component, what, energy_wh, price, -energy_wh * price)
 
 
-def prices_of(rules: Rules, tariff: Tariff, pool_price: int) -> Prices:
+def prices_of(rules: Rules, tariff: TariffParts, pool_price: int) -> Prices:
     """Return the prices that hold for a pod's deviation, by the product's rules."""
 
     def named(price: int | None) -> int:
@@ -58,6 +190,39 @@ def prices_of(rules: Rules, tariff: Tariff, pool_price: int) -> Prices:
             return Prices(pool_price, named(rules.short_price), named(rules.long_price))
         case _:
             return Prices(pool_price, tariff.energy, tariff.export)
+
+
+class Ground(NamedTuple):
+    """What a receipt rests on besides the trades of its delivery."""
+
+    tariff: TariffParts
+    """As it holds in the delivery."""
+    rules: Rules
+    pool_price: int
+    """[nano-currency per Wh]"""
+    supplier: str
+    receipts: Mapping[str, ReceiptRow]
+    """Of all pods as they stood at the end of the same run: whose energy met whose."""
+    zones: Mapping[str, str]
+    """Of those pods."""
+
+
+def explain(receipt: ReceiptRow, trades: Sequence[TradeRow], ground: Ground) -> list[Line]:
+    """Return why a receipt comes to what it does, each amount as energy times price.
+
+    Parameters
+    ----------
+    trades
+        All of the delivery, in their order; cancelled ones pass by.
+    """
+    standing = [trade for trade in trades if trade.state != "cancelled"]
+    prices = prices_of(ground.rules, ground.tariff, ground.pool_price)
+    local = delivered_by_zones(receipt.pod, standing, ground.receipts, ground.zones)
+    return [
+        *trade_lines(receipt.pod, standing),
+        *deviation_lines(receipt, prices, ground.supplier),
+        *fee_lines(receipt, ground.tariff, local),
+    ]
 
 
 def trade_lines(pod: str, trades: Sequence[TradeRow]) -> list[Line]:
@@ -99,7 +264,7 @@ def deviation_lines(receipt: ReceiptRow, prices: Prices, supplier: str) -> list[
 
 def fee_lines(
     receipt: ReceiptRow,
-    tariff: Tariff,
+    tariff: TariffParts,
     local: Mapping[tuple[str, str], int],
 ) -> list[Line]:
     """Return network fees and levy on what the meter drew, and the charge on trades.
@@ -150,7 +315,7 @@ def delivered_by_zones(
     return found
 
 
-def without_market(receipt: ReceiptRow, tariff: Tariff) -> list[Line]:
+def without_market(receipt: ReceiptRow, tariff: TariffParts) -> list[Line]:
     """Return what the same meters would have come to without a market."""
     lines = [
         pays("import", "All you drew, from your supplier", receipt.import_wh, tariff.retail),
