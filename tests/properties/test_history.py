@@ -27,12 +27,13 @@ from wattbay.agents.operator import MarketOperator, RuleTerms
 from wattbay.core import commands as c
 from wattbay.core.exchange import Exchange
 from wattbay.core.products import BLOCK
-from wattbay.ids import ProductId
+from wattbay.ids import PodId, ProductId
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.codec import Entry
 from wattbay.kernel.journal import MemoryJournal
 from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.periods import HOUR, MINUTE, Instant
+from wattbay.views.explained import explained
 from wattbay.views.history import COLUMNS, SEQ_TOO, TIMES, Answered, History, Want
 from wattbay.views.history import PODS as POD_COLUMNS
 from wattbay.views.operator import OperatorDesk
@@ -211,3 +212,20 @@ def test_whatever_is_wanted_is_found_page_by_page(seed: int) -> None:
         assert found == (expected[::-1] if want.newest_first else expected), want
         in_time = sorted(expected, key=lambda row: (row[TIMES[want.table]], row["number"]))
         assert list(history.all(want)) == in_time, want
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_version_of_every_receipt_can_be_explained(seed: int) -> None:
+    lived = street(seed)
+    history = folded(memory_history(), lived.heard.entries)
+    registry = lived.exchange.state.registry
+    for row in list(history.all(Want("receipts"))):
+        pod, start, version = row["pod"], row["delivery_start"], row["version"]
+        assert isinstance(pod, str)
+        assert isinstance(start, int)
+        assert isinstance(version, int)
+        why = explained(history, registry, PodId(pod), Instant(start), version)
+        assert why is not None
+        assert why.receipt == row
+        assert why.disagreements == {}, why
+        assert sum(line.amount_nano for line in why.lines) == row["total_nano"]

@@ -42,6 +42,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         "deliveries": _columns(
             "delivery_start:instant delivery_end:instant product:text day:text state:text run:text"
             " gate_opens:instant gate_closes:instant price_nano_per_wh:int volume_wh:int"
+            " pool_price_nano_per_wh:int"
         ),
         "meters": _columns(
             "delivery_start:instant delivery_end:instant pod:text import_wh:int export_wh:int"

@@ -65,6 +65,7 @@ class LiveDelivery(Struct):
     gate_closes: Instant
     price: int | None = None
     volume_wh: int | None = None
+    pool_price: int | None = None
 
 
 class Changes(Struct):
@@ -371,7 +372,7 @@ class LiveRows:
             run = event.run
             self._changes.pool_prices.append((event.pool_price, event.delivery))
             for one in listed.values():
-                one.run = run
+                one.run, one.pool_price = run, event.pool_price
                 self._enter(one, Phase.SETTLED)
         if event.imbalances:
             first = self._numbers["imbalances"] + 1

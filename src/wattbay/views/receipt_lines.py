@@ -298,12 +298,15 @@ def delivered_by_zones(
     """Return what was delivered of a pod's purchases, by the zones of seller and buyer. [Wh]
 
     The smaller of bought and drawn is given to the trades in their order, and the smaller of
-    sold and fed in likewise; a trade delivered the smaller of what its two sides gave it.
+    sold and fed in likewise; a trade delivered the smaller of what its two sides gave it. With
+    itself a pod delivers nothing.
     """
     drawn = {name: min(r.bought_wh, r.import_wh) for name, r in receipts.items()}
     fed_in = {name: min(r.sold_wh, r.export_wh) for name, r in receipts.items()}
     found: dict[tuple[str, str], int] = {}
     for trade in trades:
+        if trade.buyer_pod == trade.seller_pod:
+            continue
         taken = min(trade.quantity_wh, drawn.get(trade.buyer_pod, 0))
         given = min(trade.quantity_wh, fed_in.get(trade.seller_pod, 0))
         drawn[trade.buyer_pod] = drawn.get(trade.buyer_pod, 0) - taken

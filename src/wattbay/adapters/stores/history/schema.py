@@ -98,8 +98,8 @@ ORDERS = (
     " filled_wh = ?, reason = ? WHERE number = ?"
 )
 DELIVERIES = (
-    "UPDATE deliveries SET state = ?, run = ?, price_nano_per_wh = ?, volume_wh = ?"
-    " WHERE number = ?"
+    "UPDATE deliveries SET state = ?, run = ?, price_nano_per_wh = ?, volume_wh = ?,"
+    " pool_price_nano_per_wh = ? WHERE number = ?"
 )
 UPDATES: Mapping[str, str] = MappingProxyType(
     {
@@ -131,6 +131,6 @@ OPEN_ORDERS = (
 )
 LIVE_DELIVERIES = (
     "SELECT number, entry, at, delivery_start, delivery_end, product, day, state, run, gate_opens,"
-    " gate_closes, price_nano_per_wh, volume_wh FROM deliveries WHERE state <> 'final'"
-    " ORDER BY number"
+    " gate_closes, price_nano_per_wh, volume_wh, pool_price_nano_per_wh FROM deliveries"
+    " WHERE state <> 'final' ORDER BY number"
 )

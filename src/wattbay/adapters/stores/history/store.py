@@ -361,7 +361,7 @@ class SqliteHistory:
         db.executemany(
             schema.DELIVERIES,
             [
-                (one.state, one.run, one.price, one.volume_wh, one.number)
+                (one.state, one.run, one.price, one.volume_wh, one.pool_price, one.number)
                 for one in deliveries
                 if one.number <= self._deliveries
             ],
