@@ -74,7 +74,7 @@ def document(app: FastAPI, sections: Sequence[Section]) -> Json:
 def _types(operations: Iterable[Operation]) -> list[object]:
     found: dict[str, object] = {_key(ProblemTold): ProblemTold}
     for one in operations:
-        for kind in (one.body, one.answer):
+        for kind in (one.body, one.answer, one.fault):
             if kind is not None:
                 found[_key(kind)] = kind
     return list(found.values())
@@ -151,6 +151,8 @@ def _problems(one: Operation, *, has_input: bool, schemas: Json) -> Json:
     if one.is_conditional:
         statuses |= {412, 428}
     content = {PROBLEM_JSON: {"schema": schemas[_key(ProblemTold)]}}
+    if one.fault is not None:
+        content["application/json"] = {"schema": schemas[_key(one.fault)]}
     return {
         str(status): {"description": HTTPStatus(status).phrase, "content": content}
         for status in sorted(statuses)

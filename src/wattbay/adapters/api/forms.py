@@ -60,6 +60,8 @@ ProductPath = Annotated[str, Path(**_id, description="A product.", examples=["ha
 TariffPath = Annotated[str, Path(**_id, description="A tariff.", examples=["flat"])]
 DevicePath = Annotated[str, Path(**_id, description="A device or meter.", examples=["m-h01"])]
 DeliveryPath = Annotated[str, Path(**_when, description="Start of a delivery.")]
+LoginPath = Annotated[str, Path(**_id, description="A login.", examples=["p01"])]
+LoginQuery = Annotated[str | None, Query(**_id, description="Of this login alone.")]
 NumberPath = Annotated[int, Path(ge=1, le=SAFE_INTEGER_MAX, description="Its number.")]
 MonthPath = Annotated[
     str, Path(pattern=MONTH_PATTERN, description="A local month.", examples=["2026-05"])
@@ -67,6 +69,7 @@ MonthPath = Annotated[
 PodQuery = Annotated[str | None, Query(**_id, description="Of this pod alone.")]
 PartyQuery = Annotated[str | None, Query(**_id, description="Of this party alone.")]
 ProductQuery = Annotated[str | None, Query(**_id, description="Of this product alone.")]
+TariffQuery = Annotated[str | None, Query(**_id, description="Of this tariff alone.")]
 DeliveryQuery = Annotated[str | None, Query(**_when, description="Of this delivery alone.")]
 SinceQuery = Annotated[str | None, Query(**_when, description="From this instant on.")]
 UntilQuery = Annotated[str | None, Query(**_when, description="Before this instant.")]

@@ -36,6 +36,11 @@ class Wire(Protocol):
     async def tell_device(self, device: MeterId, order: object) -> int:
         """Send a command of `wattbay.adapters.mqtt.commands` without its number; return that.
 
+        Parameters
+        ----------
+        order
+            Plain values, as the command is on the wire but for ``number``: a mapping with ``cmd``.
+
         Raises
         ------
         AdapterError
@@ -93,8 +98,8 @@ class Node:
     door: Door
     wire: Wire
     admit_device: Callable[[bytes], Awaitable[Admission]]
-    """Checks a request for enrolment as a device sent it (its form, its proof, the challenge that
-    was given) and keeps its key. `WireError` where it is not in order."""
+    """Checks form and proof of a request for enrolment, as a device sent it; changes nothing.
+    `WireError` where it is not in order."""
     is_ready: Callable[[], Mapping[str, str]]
     """What is amiss, by part; empty where all is well."""
     limits: Limits = field(default_factory=Limits)

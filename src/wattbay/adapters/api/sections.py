@@ -50,6 +50,8 @@ class Operation:
     status: int = 200
     refuses: tuple[int, ...] = ()
     """Problems besides those that every operation may have."""
+    fault: object = None
+    """The type of what is answered instead of a problem, as JSON; None where problems are."""
     is_repeatable: bool = False
     """Whether an Idempotency-Key is heard."""
     is_conditional: bool = False
