@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wattbay.adapters.api import energynet
+from wattbay.adapters.api import elecbay, energynet
 from wattbay.adapters.api.order_lists import order_lists
 from wattbay.adapters.api.orders import orders
 from wattbay.adapters.api.running import running
@@ -12,4 +12,4 @@ from wattbay.adapters.api.stream.route import stream
 
 def sections() -> tuple[Section, ...]:
     """Return every section."""
-    return (orders, order_lists, stream, running, *energynet.sections)
+    return (orders, order_lists, stream, running, *energynet.sections, elecbay.section)
