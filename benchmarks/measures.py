@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 from benchmarks import batches, blocks, ingest, trading
 from benchmarks import book as order_book
+from benchmarks import postgres_journal as on_postgres
 from benchmarks import watch as watching
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
+from tests.servers import postgres
+from wattbay.adapters.stores.postgres_journal import PostgresJournal
 from wattbay.core.commands import PlaceOrder
 from wattbay.core.events import OrderPlaced
 from wattbay.core.facts import Side
@@ -159,6 +162,24 @@ def kernel() -> Iterator[Figure]:
         journal.close()
 
 
+def postgres_journal() -> Iterator[Figure]:
+    """Measure the journal in PostgreSQL, and how long nobody leads after its leader is gone."""
+    with postgres() as (_, conninfo):
+        cost = on_postgres.appended(conninfo)
+        what, unit = f"append, PostgreSQL, {on_postgres.BATCH} at once", "entries/CPU s"
+        yield Figure(what, cost.per_cpu_s, unit, 40_000, 500_000, is_more_better=True)
+        what, unit = "append, PostgreSQL, by the clock", "entries/s"
+        yield Figure(what, cost.per_s, unit, 15_000, 100_000, is_more_better=True)
+        journal = PostgresJournal(conninfo, schema="orders", holder="benchmark")
+        value = placed_per_cpu_s(journal, HOMES, GROUP)
+        journal.close()
+        what = f"PlaceOrder, PostgreSQL, {GROUP} a commit"
+        yield Figure(what, value, "orders/CPU s", 40_000, 100_000, is_more_better=True)
+        for how, times_s in on_postgres.takeovers(conninfo).items():
+            what = f"leader {how}, wait beyond its TTL"
+            yield Figure(what, max(times_s), "s", 0.5, 0.1)
+
+
 # --- whole runs ------------------------------------------------------------------------------
 
 
@@ -273,6 +294,7 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "trading": continuous_trading,
         "batches": batches_of_orders,
         "watch": watched,
+        "postgres": postgres_journal,
         "ingest": readings_in,
         "week": week,
         "scale": scale,

@@ -20,6 +20,8 @@ from wattbay.errors import AdapterError, JournalError
 TTL_S = 2.0
 """How long a lease lasts that is not renewed. [s]"""
 TTL_MIN_S = 0.1
+RENEWALS = 3
+"""How often it is renewed in its time."""
 PAUSE_MIN_S = 0.01
 PAUSE_MAX_S = 0.25
 """How long somebody who waits looks away: shorter when the lease is about to end. [s]"""
@@ -67,6 +69,7 @@ class Lease:
         self._bell = "wattbay_lease"
         self._db: psycopg.Connection | None = None
         self._wake = Event()
+        self._renewed_s = 0.0
 
     def acquire(
         self, wait_s: float | None = None, is_wanted: Callable[[], bool] | None = None
@@ -136,6 +139,14 @@ class Lease:
         if not renewed:
             raise JournalError("another program holds the lease on the journal since")
 
+    def is_due(self) -> bool:
+        """Tell whether a third of its time is over since it was taken or renewed."""
+        return time.monotonic() - self._renewed_s >= self.ttl_s / RENEWALS
+
+    def renewed(self) -> None:
+        """Hear that the lease was renewed by who writes under it."""
+        self._renewed_s = time.monotonic()
+
     def close(self) -> None:
         """Give the lease back, at once for whoever waits; where that fails, it ends by itself."""
         with suppress(psycopg.Error):
@@ -149,12 +160,17 @@ class Lease:
             row = self._connected().execute(_TAKE, (self.holder, self.ttl_s)).fetchone()
         except psycopg.errors.LockNotAvailable:
             return False  # its holder is writing
-        if row is not None:
-            self.epoch = row[0]
-        return row is not None
+        if row is None:
+            return False
+        self.epoch = row[0]
+        self.renewed()
+        return True
 
     def _renew(self) -> bool:
-        return self._connected().execute(_RENEW, (self.ttl_s, self.epoch)).rowcount == 1
+        is_ours = self._connected().execute(_RENEW, (self.ttl_s, self.epoch)).rowcount == 1
+        if is_ours:
+            self.renewed()
+        return is_ours
 
     def _await_bell(self, pause_s: float) -> None:
         """Return when somebody gives the lease back, or after a pause."""

@@ -30,18 +30,21 @@ from wattbay.kernel.journal import (
 ROWS_PER_PRUNING_MAX = 10_000
 """Entries that are taken away in one transaction."""
 
-_FENCE = (
-    "WITH fence AS (UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => %s)"
-    " WHERE epoch = %s RETURNING epoch)"
+# The fence locks the lease's row, and leaves no dead version of it as an update does: those would
+# pile up under a long backup. Now and then the batch that is written renews the lease as well.
+_FENCE = "WITH fence AS (SELECT epoch FROM lease WHERE epoch = %(epoch)s FOR NO KEY UPDATE)"
+_RENEWING = (
+    "WITH fence AS (UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs =>"
+    " %(ttl_s)s) WHERE epoch = %(epoch)s RETURNING epoch)"
 )
 _APPEND = (
-    f"{_FENCE}, added AS (INSERT INTO entries SELECT %s + row.number, row.bytes, row.hash"  # noqa: S608 - our own names
-    " FROM fence, unnest(%b::bytea[], %b::bytea[]) WITH ORDINALITY AS row(bytes, hash, number)"
-    " RETURNING 1) SELECT count(*) FROM added"
+    ", added AS (INSERT INTO entries SELECT %(last)s + row.number, row.bytes, row.hash"
+    " FROM fence, unnest(%(bytes)b::bytea[], %(hashes)b::bytea[])"
+    " WITH ORDINALITY AS row(bytes, hash, number) RETURNING 1) SELECT count(*) FROM added"
 )
 _PRUNE = (
-    f"{_FENCE} UPDATE journal SET base_seq = entries.seq, base_hash = entries.hash"  # noqa: S608 - our own names
-    " FROM fence, entries WHERE entries.seq = %s"
+    f"{_RENEWING} UPDATE journal SET base_seq = entries.seq, base_hash = entries.hash"  # noqa: S608 - our own names
+    " FROM fence, entries WHERE entries.seq = %(seq)s"
 )
 _PAGE = "SELECT seq, bytes, hash FROM entries WHERE seq BETWEEN %s AND %s ORDER BY seq LIMIT %s"
 _ENDS = "SELECT min(seq), max(seq) FROM entries WHERE seq > %s"
@@ -141,9 +144,8 @@ class PostgresJournal:
         for data in batch:
             head = sha256(head + data).digest()  # `chain`, without the price of a call
             hashes.append(head)
-        values = (self._ttl_s, self.epoch, first, list(batch), hashes)
         try:
-            row = self._connected().execute(_APPEND, values, prepare=True).fetchone()
+            row = self._write(first, batch, hashes)
         except psycopg.Error as error:
             self._stopped = f"{self._name} cannot be written: {in_one_line(error)}"
             raise JournalError(self._stopped, seq=first + 1) from error
@@ -206,7 +208,7 @@ class PostgresJournal:
         try:
             db = self._connected()
             if until_seq > self.base.seq:
-                values = (self._ttl_s, self.epoch, until_seq)
+                values = {"ttl_s": self._ttl_s, "epoch": self.epoch, "seq": until_seq}
                 if db.execute(_PRUNE, values).rowcount != 1:
                     raise JournalError(f"{self._name} could not be pruned", seq=until_seq)
                 self.base = Base(*read_base(db, self._name))
@@ -225,6 +227,25 @@ class PostgresJournal:
             if self._lease is not None:
                 self._lease.close()
             self._drop()
+
+    def _write(
+        self, last: int, batch: Sequence[bytes], hashes: Sequence[bytes]
+    ) -> tuple[int] | None:
+        """Add entries in one statement; return how many that were."""
+        lease = self._lease
+        is_due = lease is not None and lease.is_due()
+        values = {
+            "ttl_s": self._ttl_s,
+            "epoch": self.epoch,
+            "last": last,
+            "bytes": list(batch),
+            "hashes": hashes,
+        }
+        query = f"{_RENEWING if is_due else _FENCE}{_APPEND}"
+        row = self._connected().execute(query.encode(), values, prepare=True).fetchone()
+        if lease is not None and is_due:
+            lease.renewed()
+        return row
 
     def _acquire(
         self, lease: Lease, wait_s: float | None, is_wanted: Callable[[], bool] | None
