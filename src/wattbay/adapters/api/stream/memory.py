@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from wattbay.adapters.api.stream import sources as src
 from wattbay.adapters.api.stream import stages
 from wattbay.adapters.api.stream.channel import Whole
 from wattbay.adapters.api.stream.messages import plain
 from wattbay.adapters.api.stream.orders import Orders, row
-from wattbay.adapters.api.stream.sources import Sources, Trade
+from wattbay.adapters.api.stream.sources import Remark, Sources
 from wattbay.adapters.api.stream.stages import Stages
 from wattbay.adapters.api.stream.topics import STAFF, Kind, Topic
 from wattbay.core.registry import facts_at
@@ -20,15 +19,6 @@ from wattbay.periods import Instant, to_text
 
 RECENT_MAX = 100
 PRICES_MAX = 1_000
-
-
-class Remark(NamedTuple):
-    """Something that a topic told, kept for its snapshots."""
-
-    kind: str
-    at: Instant
-    entry: int | None
-    body: object
 
 
 class Memory:
@@ -41,7 +31,7 @@ class Memory:
         """What time it is at the exchange, as far as was told."""
         self.orders = Orders()
         self.stages = Stages()
-        self.trades: deque[Trade] = deque(src.last_trades(sources.history), src.TRADES_MAX)
+        self.trades: deque[Remark] = deque(src.last_trades(sources.history), src.TRADES_MAX)
         self.market: deque[Remark] = deque(maxlen=RECENT_MAX)
         self.grid: deque[Remark] = deque(maxlen=RECENT_MAX)
         self.prices: OrderedDict[str, Mapping[str, object]] = OrderedDict()
@@ -49,6 +39,8 @@ class Memory:
         """What was heard of devices on the wire."""
         self.clock: Mapping[str, object] = {"now": to_text(at), "speed": 1.0}
         state = sources.state()
+        for limit in state.market.limits:
+            self.grid.append(Remark("limit", at, None, plain(limit)))
         self.orders.begin(state)
         self.stages.begin(state, at)
         span = Instant(at - stages.BEFORE_US), Instant(at + stages.AFTER_US)
@@ -72,9 +64,9 @@ class Memory:
         """Return what makes the snapshots of a topic for an audience."""
         match topic.kind:
             case Kind.MARKET:
-                return lambda: [_remark(one) for one in self.market]
+                return lambda: [src.remark_row(one) for one in self.market]
             case Kind.GRID:
-                return self._grid
+                return lambda: [src.remark_row(one) for one in self.grid]
             case Kind.DELIVERIES:
                 return lambda: {
                     stages.key(one): stages.row(one) for one in self.stages.near(self.at)
@@ -82,7 +74,7 @@ class Memory:
             case Kind.PRICES:
                 return lambda: self.prices
             case Kind.TRADES:
-                return lambda: [src.trade_row(trade) for trade in self.trades]
+                return lambda: [src.remark_row(one) for one in self.trades]
             case Kind.CLOCK:
                 return lambda: self.clock
             case Kind.BOOK:
@@ -123,10 +115,6 @@ class Memory:
         found = src.devices(self.sources, audience, self.at)
         return {device: self.device(device) for device in found}
 
-    def _grid(self) -> Mapping[str, object]:
-        limits = plain(self.sources.state().market.limits)
-        return {"limits": limits, "recent": [_remark(one) for one in self.grid]}
-
 
 def price_row(
     product: str, delivery: Instant, price: int | None, volume_wh: int | None
@@ -138,13 +126,4 @@ def price_row(
         "delivery": to_text(delivery),
         "price_nano_per_wh": price,
         "volume_wh": volume_wh,
-    }
-
-
-def _remark(remark: Remark) -> Mapping[str, object]:
-    return {
-        "type": remark.kind,
-        "ts": to_text(remark.at),
-        "entry": remark.entry,
-        "data": remark.body,
     }

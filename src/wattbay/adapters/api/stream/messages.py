@@ -37,7 +37,7 @@ class Subscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op",
 
     topics: tuple[Wish, ...]
     epoch: str | None = None
-    """Of the server that gave the last numbers."""
+    """Of the server that gave the last numbers; without it they mean nothing."""
 
 
 class Unsubscribe(

@@ -269,7 +269,7 @@ class Session:
                 for name in said.topics[:SUBSCRIPTIONS_MAX]:
                     self._leave(name)
             case Subscribe():
-                goes_on = said.epoch is None or said.epoch == self._hub.epoch
+                goes_on = said.epoch == self._hub.epoch
                 for wish in said.topics[: SUBSCRIPTIONS_MAX + 1]:
                     self._join(wish, goes_on=goes_on)
 

@@ -44,41 +44,56 @@ class Sources:
     alerts: AlertStore | None = None
 
 
-class Trade(NamedTuple):
-    """A trade, as everybody is told of it: nobody's name."""
+class Remark(NamedTuple):
+    """Something that a topic of events told, kept for its snapshots."""
 
-    trade: int
-    product: str
-    delivery: Instant
-    quantity_wh: int
-    price: int
-    """What the seller gets. [nano-currency per Wh]"""
+    kind: str
+    at: Instant
+    entry: int | None
+    body: object
 
 
-def trade_row(trade: Trade) -> Mapping[str, object]:
-    """Return a trade as it is told."""
+def remark_row(remark: Remark) -> Mapping[str, object]:
+    """Return what was told, as a message without topic and number."""
+    told: dict[str, object] = {"ts": to_text(remark.at)}
+    if remark.entry is not None:
+        told["entry"] = remark.entry
+    return {**told, "type": remark.kind, "data": remark.body}
+
+
+def trade_row(
+    trade: int, product: str, delivery: Instant, quantity_wh: int, price: int
+) -> Mapping[str, object]:
+    """Return a trade as everybody is told of it: nobody's name.
+
+    Parameters
+    ----------
+    price
+        What the seller gets. [nano-currency per Wh]
+    """
     return {
-        "trade": trade.trade,
-        "product": trade.product,
-        "delivery": to_text(trade.delivery),
-        "quantity_wh": trade.quantity_wh,
-        "price_nano_per_wh": trade.price,
+        "trade": trade,
+        "product": product,
+        "delivery": to_text(delivery),
+        "quantity_wh": quantity_wh,
+        "price_nano_per_wh": price,
     }
 
 
-def last_trades(history: History | None) -> Iterator[Trade]:
+def last_trades(history: History | None) -> Iterator[Remark]:
     """Yield the last trades that history knows, oldest first."""
     if history is None:
         return
     for row in reversed(history.find(Want("trades", limit=TRADES_MAX)).rows):
         if row.get("state") != "cancelled":
-            yield Trade(
+            body = trade_row(
                 _whole(row["trade"]),
                 str(row["product"]),
                 Instant(_whole(row["delivery_start"])),
                 _whole(row["quantity_wh"]),
                 _whole(row["seller_price_nano_per_wh"]),
             )
+            yield Remark("trade", Instant(_whole(row["at"])), _whole(row["entry"]), body)
 
 
 def last_prices(

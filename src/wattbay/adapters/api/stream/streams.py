@@ -67,6 +67,11 @@ class Streams:
         """Return how many clients there are."""
         return len(self._sessions)
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Return the clients, those that came first first."""
+        return tuple(self._sessions)
+
     def has_room(self, login: str) -> bool:
         """Tell whether one more client of a login may come."""
         return len(self._sessions) < self._streams_max and self._of[login] < PER_LOGIN_MAX
@@ -108,7 +113,7 @@ class Streams:
             now = self._clock.now()
             if now_s >= beat_s:
                 self.hub.beat(now, self._speed)
-                self._cut_off(now_s)
+                self.cut_off(now_s)
                 beat_s = now_s + HEARTBEAT_S
             else:
                 self.hub.turn(now)
@@ -118,7 +123,7 @@ class Streams:
             self.hub.flush()
             await asyncio.sleep(BOOKS_EVERY_S)
 
-    def _cut_off(self, now_s: float) -> None:
+    def cut_off(self, now_s: float) -> None:
         """End the clients that do not read."""
         for session in self._sessions:
             since_s = session.sending_since_s

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from wattbay.adapters.api.stream import stages
 from wattbay.adapters.api.stream.board import Board
-from wattbay.adapters.api.stream.memory import Memory, Remark, price_row
+from wattbay.adapters.api.stream.memory import Memory, price_row
 from wattbay.adapters.api.stream.messages import plain
 from wattbay.adapters.api.stream.sources import (
-    Trade,
+    Remark,
     party_of,
     statement_row,
     trade_row,
@@ -146,27 +146,20 @@ class Teller:
             self._price("tariff", key, body, entry)
 
     def _traded(self, entry: Entry, event: e.Traded) -> None:
-        trade = Trade(
+        body = trade_row(
             event.trade, event.product, event.delivery, event.quantity_wh, event.sell_price
         )
-        self._memory.trades.append(trade)
-        self._board.say(
-            Kind.TRADES,
-            EVERYBODY,
-            "trade",
-            lambda: trade_row(trade),
-            at=entry.at,
-            entry=entry.seq,
-        )
+        self._remark_trade("trade", entry, body)
 
     def _trade_cancelled(self, entry: Entry, event: e.TradeCancelled) -> None:
-        number = event.traded.trade
-        for known in [one for one in self._memory.trades if one.trade == number]:
-            self._memory.trades.remove(known)
-        body = {"trade": number}
-        at, seq = entry.at, entry.seq
-        self._board.say(Kind.TRADES, EVERYBODY, "trade_cancelled", lambda: body, at=at, entry=seq)
+        body = {"trade": event.traded.trade}
+        self._remark_trade("trade_cancelled", entry, body)
         self._remark_grid("trade_cancelled", entry, {**body, "reason": event.reason})
+
+    def _remark_trade(self, kind: str, entry: Entry, body: object) -> None:
+        at, seq = entry.at, entry.seq
+        self._memory.trades.append(Remark(kind, at, seq, body))
+        self._board.say(Kind.TRADES, EVERYBODY, kind, lambda: body, at=at, entry=seq)
 
     # --- one party's -------------------------------------------------------------------------
 

@@ -143,6 +143,7 @@ def _book(rest: list[str]) -> Topic:
     try:
         product, delivery = rest
         at = instant(delivery)
+        to_text(at)  # Of the first and last hours of all time not every offset can be told.
     except (ValueError, OverflowError):
         raise WireError("a topic is book/PRODUCT/DELIVERY, as 2026-05-01T12:00Z") from None
     if not is_id(product):
@@ -181,7 +182,9 @@ def audience(topic: Topic, who: Identity, state: State) -> str:
 
 
 def _is_open(topic: Topic, state: State) -> bool:
-    return topic.delivery in state.market.books.get(ProductId(topic.subject), ())
+    """Tell whether a delivery is listed and not final: its book may be empty."""
+    known = None if topic.delivery is None else state.deliveries.open.get(topic.delivery)
+    return known is not None and topic.subject in known.products
 
 
 def _is_known(topic: Topic, state: State) -> bool:
