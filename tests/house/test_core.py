@@ -169,7 +169,9 @@ def test_every_message_and_record_is_made_by_keyword() -> None:
     assert not breaches, show(breaches)
 
 
-FORMS = frozenset({"Protocol", "Struct", "Record", "Message", "NamedTuple", "Exception"})
+FORMS = frozenset(
+    {"Protocol", "Struct", "Record", "Message", "NamedTuple", "TypedDict", "Exception"}
+)
 ENUMS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag"})
 
 # What is inherited besides ports, forms, enumerations and exceptions, and why.

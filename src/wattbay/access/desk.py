@@ -125,10 +125,15 @@ class Desk:
             self._write("set_particulars", by, party, " ".join(sorted(particulars)), request_id)
 
     def erase(self, by: Identity, party: PartyId, *, request_id: str = "") -> bool:
-        """Erase the particulars of a party without a trace; tell whether there were any."""
+        """Erase the particulars of a party without a trace; tell whether there were any.
+
+        The one act here that belongs in a thread: files are written anew, which may take a second
+        where the audit log is long.
+        """
         self._require(by, party, request_id)
-        gone = self._people.erase(party)
-        self._write("erase", by, party, "" if gone else "there was nothing", request_id)
+        with self._people.one_write():
+            gone = self._people.erase(party)
+            self._write("erase", by, party, "" if gone else "there was nothing", request_id)
         return gone
 
     def _require(self, by: Identity, subject: str, request_id: str) -> None:

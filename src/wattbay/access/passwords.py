@@ -22,7 +22,7 @@ from wattbay.access.denial import AccessDenied, Denial
 CHARACTERS_MIN = 12
 CHARACTERS_MAX = 256
 DIFFERENT_CHARACTERS_MIN = 5
-COMMON = frozenset(
+GUESSED_FIRST = frozenset(
     {
         "123456789012", "1234567890123", "administrator", "administrator1", "changemechangeme",
         "correcthorsebatterystaple", "iloveyouiloveyou", "letmeinletmein", "passwordpassword",
@@ -102,7 +102,9 @@ def check_strength(password: str, login: str) -> None:
         what = f"a password has at most {CHARACTERS_MAX} characters"
     elif len(set(plain)) < DIFFERENT_CHARACTERS_MIN:
         what = f"a password has {DIFFERENT_CHARACTERS_MIN} different characters or more"
-    elif plain in COMMON or plain.replace(login.casefold(), "").strip("0123456789_-.! ") == "":
+    elif (
+        plain in GUESSED_FIRST or plain.replace(login.casefold(), "").strip("0123456789_-.! ") == ""
+    ):
         what = "this password would be guessed first"
     else:
         return

@@ -29,12 +29,6 @@ PARTIES_NAMED_MAX = 16
 """Of an aggregator for many, the token names none: a header has to hold it."""
 TOKEN_CHARACTERS_MAX = 4_096
 
-# Instants are compared with the clock that we are given, not with the machine's.
-_OPTIONS: Options = {
-    "require": ["exp", "iss", "aud", "sub"],
-    "verify_exp": False, "verify_iat": False, "verify_nbf": False,
-}  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Claims:
@@ -55,6 +49,11 @@ class Tokens:
         """Sign with the first key; verify with any."""
         self._keys = keys
         self._community = community
+        # Instants are compared with the clock that we are given, not with the machine's.
+        self._options: Options = {
+            "require": ["exp", "iss", "aud", "sub"],
+            "verify_exp": False, "verify_iat": False, "verify_nbf": False,
+        }  # fmt: skip
 
     def make(self, identity: Identity, claims: Claims, at: Instant) -> str:
         """Return a signed token."""
@@ -94,7 +93,7 @@ class Tokens:
                 try:
                     return jwt.decode(
                         token, key, algorithms=[ALGORITHM], audience=AUDIENCE,
-                        issuer=self._community, options=_OPTIONS,
+                        issuer=self._community, options=self._options,
                     )  # fmt: skip
                 except jwt.InvalidSignatureError:
                     continue

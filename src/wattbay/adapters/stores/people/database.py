@@ -16,7 +16,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
 
 from wattbay.access.records import PeopleError
@@ -27,6 +28,8 @@ APPLICATION_ID = 0x57425045
 """``WBPE``: what the file says of itself."""
 WRITER_WAITS_S = 5.0
 """How long a writer waits for another one's transaction to end. [s]"""
+ERASER_WAITS_MS = 1_000
+"""How long whoever removes traces waits for readers. [ms]"""
 CONNECT_S = 5
 """How long the server may take to let us in. [s]"""
 POOL = 4
@@ -34,6 +37,7 @@ _PATIENCE = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_
 _MIGRATION_LOCK = 0x57425045
 """Two programs that start at once migrate one after the other."""
 _OWNER_ONLY = 0o600
+_TRACES_LEFT = "somebody uses the store of people, so that traces are left in it; erase once more"
 
 
 class Database:
@@ -94,6 +98,10 @@ class Database:
                 msg = f"the tables about people cannot be migrated: {error}"
                 raise AdapterError(msg) from error
 
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Return an insertion that can give way to a row that is there."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
     @property
     def held(self) -> Connection | None:
         """The connection of the transaction that this thread is in; None outside of one."""
@@ -101,12 +109,17 @@ class Database:
         return connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Lend a connection to read by: that of the transaction, where this thread is in one."""
+    def read(self, *, is_snapshot: bool = False) -> Iterator[Connection]:
+        """Lend a connection to read by: that of the transaction, where this thread is in one.
+
+        In a snapshot several queries see one state. On SQLite they always do.
+        """
         if self.held is not None:
             yield self.held
             return
         with _told(), self._engine.connect() as connection:
+            if is_snapshot and not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager
@@ -125,25 +138,41 @@ class Database:
     def scrub(self, tables: tuple[str, ...]) -> None:
         """Leave no trace of what was deleted from tables in the files.
 
-        On SQLite what is deleted is overwritten at once, but an older copy of the page can be in
-        the log beside the file. PostgreSQL leaves deleted rows where they are: the tables, which
-        are small, are written anew.
+        A database leaves what was deleted, or moved, where it was. On SQLite the whole file is
+        written anew, and the log beside it emptied; `secure_delete` alone leaves what was moved.
+        On PostgreSQL the tables are written anew. Its own log, and backups, are the operator's.
 
         Raises
         ------
         AdapterError
-            If it cannot be done now, for somebody is reading: it is to be tried again.
+            If it cannot be done now, for somebody reads or writes: it is to be tried again.
         """
         ensure(self.held is None, "traces are removed after the transaction")
+        if self.is_sqlite:
+            self._write_anew()
+            return
         with _told(), self._engine.connect() as connection:
-            if self.is_sqlite:
-                busy, *_ = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
-                if busy:
-                    raise AdapterError("somebody reads the store of people; erase once more")
-            else:
-                free = connection.execution_options(isolation_level="AUTOCOMMIT")
-                for table in tables:
-                    free.execute(text(f"VACUUM (FULL) {table}"))
+            free = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in tables:
+                free.execute(text(f"VACUUM (FULL) {table}"))
+
+    def _write_anew(self) -> None:
+        with _told():
+            pooled = self._engine.raw_connection()
+        try:
+            cursor = pooled.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {ERASER_WAITS_MS}")
+            cursor.execute("VACUUM")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {int(WRITER_WAITS_S * 1_000)}")
+        except sqlite3.Error as error:
+            pooled.invalidate()
+            msg = f"{_TRACES_LEFT}: {error}"
+            raise AdapterError(msg) from error
+        finally:
+            pooled.close()
+        if busy:
+            raise AdapterError(_TRACES_LEFT)
 
     def close(self) -> None:
         """Close all connections."""

@@ -333,9 +333,9 @@ class SqlPeople:
 
     def check_audit(self, known: AuditHead | None = None) -> list[str]:
         """Return what shows that the log was changed; empty where nothing does."""
-        with self._db.read() as db:
+        with self._db.read(is_snapshot=True) as db:
             head = AuditHead(*db.execute(select(STATE.c.audit_number, STATE.c.audit_hash)).one())
-            query = select(AUDIT).where(AUDIT.c.number <= head.number).order_by(AUDIT.c.number)
+            query = select(AUDIT).order_by(AUDIT.c.number)
             found = db.execute(query, execution_options={"yield_per": PAGE_MAX}).mappings()
             return chain_faults(map(rows.line_of, found), head, known)
 
@@ -345,8 +345,12 @@ class SqlPeople:
         """Keep the particulars of a party, in place of those that were there."""
         text = _encode(checked_particulars(party, particulars)).decode()
         with self._write() as db:
-            db.execute(delete(PARTICULARS).where(PARTICULARS.c.party == party))
-            db.execute(insert(PARTICULARS).values(party=party, particulars=text))
+            new = self._db.insert(PARTICULARS).values(party=party, particulars=text)
+            db.execute(
+                new.on_conflict_do_update(
+                    index_elements=[PARTICULARS.c.party], set_={"particulars": text}
+                )
+            )
 
     def particulars(self, party: PartyId) -> Particulars | None:
         """Return the particulars of a party; None where there are none."""
