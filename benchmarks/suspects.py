@@ -262,7 +262,8 @@ FAULTS = (
     Fault("makes a tenth", Anomaly.SUDDEN_CHANGE, _scaled(0.1), ("inverters",)),
     Fault("three numbers lost", Anomaly.SEQUENCE_GAP, lambda told, _: told[:5] + told[8:], ALL),
     Fault("tells nothing more", Anomaly.SILENT, lambda told, _: told[:5], ALL),
-    Fault("its case is opened", Anomaly.TAMPER, _one(lambda one: one._replace(flags=int(Flag.TAMPER))), ALL),
+    Fault("its case is opened", Anomaly.TAMPER,
+          _one(lambda one: one._replace(flags=int(Flag.TAMPER))), ALL),
     Fault("its battery is low", Anomaly.LOW_BATTERY,
           _one(lambda one: one._replace(flags=int(Flag.LOW_BATTERY))), ALL),
 )  # fmt: skip

@@ -172,7 +172,9 @@ class Watch:
                 found.append(of_reading(Anomaly.CLOCK_DRIFT, reading, received_at, words))
             first = track.seq + 1 if boot == track.boot else 1
             if seq > first:
-                track.gaps.append(Gap(boot, first, seq - 1, received_at, is_told=False))
+                wait_us = max(self._limits.gap_wait_us, 3 * track.period_us)
+                due_at = Instant(received_at + wait_us)
+                track.gaps.append(Gap(boot, first, seq - 1, due_at, is_told=False))
                 if len(track.gaps) > GAPS_MAX:
                     del track.gaps[0]
             track.boot, track.seq = boot, seq
@@ -256,13 +258,12 @@ class Watch:
 
     def _overdue(self, device: MeterId, track: Track, now: Instant, found: list[Finding]) -> None:
         """Tell of missing numbers that were waited for in vain, all in one."""
-        wait_us = max(self._limits.gap_wait_us, 3 * track.period_us)
-        late = [gap for gap in track.gaps if not gap.is_told and now - gap.noticed_at >= wait_us]
-        if not late:
+        overdue = [gap for gap in track.gaps if not gap.is_told and now >= gap.due_at]
+        if not overdue:
             return
-        track.gaps = [gap._replace(is_told=True) if gap in late else gap for gap in track.gaps]
-        count = sum(gap.last - gap.first + 1 for gap in late)
-        first, last = late[0], late[-1]
+        track.gaps = [gap._replace(is_told=True) if gap in overdue else gap for gap in track.gaps]
+        count = sum(gap.last - gap.first + 1 for gap in overdue)
+        first, last = overdue[0], overdue[-1]
         words = f"{count} numbers from {first.first} of start {first.boot}"
         words += f" to {last.last} of start {last.boot} did not come"
         finding = of_device(Anomaly.SEQUENCE_GAP, device, now, words)

@@ -59,7 +59,8 @@ class Gap(NamedTuple):
     boot: int
     first: int
     last: int
-    noticed_at: Instant
+    due_at: Instant
+    """Until then they are waited for."""
     is_told: bool
 
 
