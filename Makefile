@@ -1,5 +1,5 @@
 # An index of what can be done here; what each does is said in CONTRIBUTING.md.
-.PHONY: help setup run test check format lint types imports docs fix town crash golden bench wheel pins
+.PHONY: help setup run serve test check format lint types imports docs fix town crash golden bench wheel pins
 B := .venv/bin
 
 help:        ## this list
@@ -8,6 +8,8 @@ setup:       ## .venv with everything pinned; nothing to do when nothing changed
 	@sh tools/setup.sh
 run: setup   ## the main job: 60 London homes trade for a week
 	$(B)/wattbay run london-week --force
+serve: setup ## a street live: MQTT broker, REST, a market; Ctrl-C stops it, and it goes on
+	$(B)/wattbay serve
 test: setup  ## every test
 	$(B)/pytest -n auto --dist worksteal
 check: format lint types imports docs  ## format, lint, types, contracts of imports, docs

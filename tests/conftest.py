@@ -8,7 +8,9 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("tests.builders", "tests.servers", "tests.strategies")
+pytest.register_assert_rewrite(
+    "tests.builders", "tests.servers", "tests.serving", "tests.strategies"
+)
 
 from tests.servers import program  # noqa: E402 - its assertions are rewritten first
 
@@ -41,6 +43,7 @@ def is_left_out() -> bool:
 
 SERVERS = {
     "mosquitto": "the wire of the devices with Mosquitto, for want of it (install mosquitto)",
+    "mosquitto_sub": "lines that `serve` prints for mosquitto_sub (install mosquitto-clients)",
     "postgres": "PostgreSQL, for want of it (install postgresql)",
 }
 """Markers of tests that start a real server, named after its program, and what is untested."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import program, until
+from tests.servers import until
 from tests.serving import Service, serving
 from wattbay.adapters.mqtt import readings
 from wattbay.core.commands import SubmitReading
@@ -92,6 +92,7 @@ def test_commands_of_a_live_run_give_a_simulated_kernel_the_same_head(tmp_path: 
     live.close()
 
 
+@pytest.mark.mosquitto_sub
 def test_lines_that_it_prints_work(tmp_path: Path) -> None:
     with serving(tmp_path, "--folder", "kept", "--speed", SPEED) as service:
         until(lambda: metric(service, "wattbay_journal_entries") > 80, "something has happened")
@@ -101,7 +102,6 @@ def test_lines_that_it_prints_work(tmp_path: Path) -> None:
             assert run_line(line, 10).strip(), line
         subscriptions = service.lines("mosquitto_sub")
         assert len(subscriptions) >= 2
-        assert program("mosquitto_sub"), "mosquitto-clients is not installed"
         for line in subscriptions:
             assert "em/v1/street/" in run_line(line, 5), line
 
