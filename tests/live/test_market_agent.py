@@ -291,11 +291,11 @@ class BotProcess:
         found = [json.loads(line) for line in whole]
         return [one for one in found if action in {"", one["action"]}]
 
-    def stop(self, number: int) -> int:
+    async def stop(self, number: int) -> int | None:
         self.running.send_signal(number)
-        status = self.running.wait(WAIT_S)
+        await until_async(lambda: self.running.poll() is not None, "it stops")
         assert self._err.read_text() == ""
-        return status
+        return self.running.returncode
 
 
 @contextmanager
@@ -338,8 +338,8 @@ async def _trade_and_settle(port: int, folder: Path) -> None:
                 await until_async(
                     partial(has_settled, node, meter), "what was traded is settled by readings"
                 )
-            assert pv.stop(signal.SIGINT) == 0
-            assert consumer.stop(signal.SIGTERM) == 0
+            assert await pv.stop(signal.SIGINT) == 0
+            assert await consumer.stop(signal.SIGTERM) == 0
             assert {one["side"] for one in pv.lines("traded")} == {"sell"}
             assert {one["side"] for one in consumer.lines("traded")} == {"buy"}
             bought = {one["outcome"]: one["quantity_wh"] for one in consumer.lines("traded")}

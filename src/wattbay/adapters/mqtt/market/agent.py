@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -24,7 +24,6 @@ from wattbay.adapters.mqtt.market.messages import (
     Alert,
     ClockTold,
     HourlyMarketState,
-    ProductTerms,
     Severity,
     SolarOutput,
     TypicalConsumptionCurve,
@@ -33,6 +32,7 @@ from wattbay.adapters.mqtt.market.orders import Market, OrderDesk
 from wattbay.adapters.mqtt.market.periods import Act, Build, Periods, Place, Run, Say, Sight
 from wattbay.adapters.mqtt.market.phases import Edge
 from wattbay.adapters.mqtt.market.retained import Voice
+from wattbay.adapters.mqtt.market.terms import product_terms
 from wattbay.adapters.mqtt.market.topics import (
     PASSED_ON,
     REMARKS,
@@ -45,7 +45,6 @@ from wattbay.adapters.mqtt.topics import market_topic
 from wattbay.core import events as e
 from wattbay.core.batches import OrdersEntered
 from wattbay.core.commands import Command
-from wattbay.core.exchange import State
 from wattbay.errors import JournalError, WireError
 from wattbay.ids import TradeId
 from wattbay.kernel.codec import Entry
@@ -62,8 +61,6 @@ BOOKS_PER_TURN = 50
 HAPPENED_MAX = 100_000
 """Events that wait to be told; beyond, the oldest are not."""
 REMARK_BYTES_MAX = 16_384
-PRODUCTS_MAX = 32
-"""Products whose terms are told."""
 SUBMITTED_MAX = 1_000
 """Commands of period agents that wait for the exchange, at most."""
 DAYS_TOLD = 2
@@ -132,6 +129,8 @@ class MarketAgent:
         self._day = -1
         self._due = dict.fromkeys(("clock", "books", "metered", "repeat"), 0.0)
         self._is_state_old = True
+        self.fault = ""
+        """What went wrong last in an agent of a period."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -250,18 +249,18 @@ class MarketAgent:
         self._tell_trends(sight)
         for change in changes:
             self._is_state_old = True
-            self._act(self._clock_made(sight, change))
+            self._clock_made(sight, change)
         while self._happened:
             seq, event = self._happened.popleft()
-            self._act(self._followed(sight, seq, event))
+            self._followed(sight, seq, event)
         if self._metered and self._is_due("metered", now_s):
             deliveries, self._metered = list(self._metered), {}
-            self._act(self._periods.exchange.metered(sight, deliveries))
+            self._ask(self._periods.exchange.metered, sight, deliveries)
         if self._changed and self._is_due("books", now_s):
             places = list(self._changed)[:BOOKS_PER_TURN]
             for place in places:
                 del self._changed[place]
-            self._act(self._periods.bidding.changed(sight, places))
+            self._ask(self._periods.bidding.changed, sight, places)
         if self._is_state_old or self._is_due("clock", now_s):
             self._due["clock"] = now_s + SAY_EVERY_S
             self._tell_clock(sight)
@@ -294,7 +293,7 @@ class MarketAgent:
         self._fills.recall(state)
         current = Instant(sight.now - sight.now % isp_us)
         if any(phases.is_listed(state, name, current) for name in state.registry.products):
-            self._act(self._periods.exchange.began(sight, current))
+            self._ask(self._periods.exchange.began, sight, current)
 
     def _sight(self) -> Sight:
         return Sight(self._of.state(), self._of.clock.now(), self._seq)
@@ -322,37 +321,36 @@ class MarketAgent:
 
     # --- what follows from what ------------------------------------------------------------------
 
-    def _clock_made(self, sight: Sight, change: phases.Change) -> Sequence[Act]:
-        """Return what a period's agent does about a change that the clock has made."""
+    def _clock_made(self, sight: Sight, change: phases.Change) -> None:
+        """Let a period's agent act on a change that the clock has made."""
         product = sight.state.registry.products[change.product]
         match change.edge:
             case Edge.OPENS:
-                return self._periods.bidding.opened(sight, product, change.delivery)
+                self._ask(self._periods.bidding.opened, sight, product, change.delivery)
             case Edge.BEGINS:
                 self._fills.forget((change.product, change.delivery))
-                return self._periods.exchange.began(sight, change.delivery)
+                self._ask(self._periods.exchange.began, sight, change.delivery)
             case Edge.ENDS:
-                return self._periods.exchange.ended(sight, change.delivery)
+                self._ask(self._periods.exchange.ended, sight, change.delivery)
 
-    def _followed(self, sight: Sight, seq: int, event: object) -> Sequence[Act]:
-        """Return what a period's agent does about an event; tell devices about their orders."""
+    def _followed(self, sight: Sight, seq: int, event: object) -> None:
+        """Let a period's agent act on an event; tell devices about their orders."""
         for device, said in self._fills.told(seq, sight.now, event):
             self._desk.answer(device, said)
-        products = sight.state.registry.products
+        products, periods = sight.state.registry.products, self._periods
         self._is_state_old |= isinstance(event, _LATER | Run)
         match event:
             case e.GateClosed():
                 product, delivery = products[event.product], event.delivery
-                closed = self._periods.bidding.closed(sight, product, delivery)
-                return [*closed, *self._periods.gate_closure.closed(sight, product, delivery)]
+                self._ask(periods.bidding.closed, sight, product, delivery)
+                self._ask(periods.gate_closure.closed, sight, product, delivery)
             case e.AuctionCleared() | e.TradingClosed():
                 place = (event.product, event.delivery)
                 self._changed[place] = None
-                return self._periods.gate_closure.cleared(
-                    sight, place, event.price, event.volume_wh
-                )
+                came_to = (event.price, event.volume_wh)
+                self._ask(periods.gate_closure.cleared, sight, place, *came_to)
             case Run():
-                return self._periods.settlement.settled(sight, event)
+                self._ask(periods.settlement.settled, sight, event)
             case e.LimitSubmitted():
                 detail = f"{event.limit.reason}: {event.limit.bound_wh} Wh is the most"
                 self.alert("network limit set", detail)
@@ -370,7 +368,20 @@ class MarketAgent:
                 )
             case _:
                 pass
-        return []
+
+    def _ask(self, agent: Callable[..., Sequence[Act]], *about: object) -> None:
+        """Let an agent act. One that fails is told of; the market goes on without it."""
+        try:
+            acts = agent(*about)
+        except Exception as error:  # noqa: BLE001 - agents may be somebody else's code
+            self._counts["faults of agents"] += 1
+            where = f"{getattr(agent, '__qualname__', agent)}: {type(error).__name__}"
+            is_new = not self.fault.startswith(where)
+            self.fault = f"{where}: {error}"
+            if is_new:
+                self.alert("fault of an agent", self.fault, severity=Severity.WARNING)
+            return
+        self._act(acts)
 
     def _act(self, acts: Sequence[Act]) -> None:
         """Say what is to be said, and bring commands to the exchange."""
@@ -470,29 +481,4 @@ class MarketAgent:
 _NO_FIELD = (KeyError, TypeError, ValueError, IndexError)
 
 
-def product_terms(state: State) -> list[ProductTerms]:
-    """Return what somebody who orders must know of each product."""
-    registry = state.registry
-    tariffs = registry.tariffs.values()
-    energy = min((tariff.energy for tariff in tariffs), default=None)
-    export = max((tariff.export for tariff in tariffs), default=None)
-    return [
-        ProductTerms(
-            product=name,
-            mechanism=product.mechanism.value,
-            delivery_us=registry.isp_us,
-            price_tick=product.price_tick,
-            energy_tick=product.energy_tick,
-            price_min=product.price_min,
-            price_max=product.price_max,
-            quantity_max_wh=product.quantity_max_wh,
-            opens_before_us=product.opens_before_us,
-            closes_before_us=product.closes_before_us,
-            retail_energy=energy,
-            retail_export=export,
-        )
-        for name, product in list(registry.products.items())[:PRODUCTS_MAX]
-    ]
-
-
-__all__ = ["Market", "MarketAgent", "product_terms"]
+__all__ = ["Market", "MarketAgent"]

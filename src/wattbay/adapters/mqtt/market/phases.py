@@ -22,11 +22,11 @@ EDGES_MAX = 500
 
 
 class Edge(Enum):
-    """What the clock alone changes."""
+    """What the clock alone changes; at one instant in this order."""
 
-    OPENS = auto()
-    BEGINS = auto()
     ENDS = auto()
+    BEGINS = auto()
+    OPENS = auto()
 
 
 class Change(NamedTuple):
