@@ -29,7 +29,7 @@ from wattbay.adapters.mqtt.market.trends import StandardTrends
 from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
 from wattbay.agents.keeper import Keeper
 from wattbay.assembly import brokers, stores
-from wattbay.assembly.admission import Admissions
+from wattbay.assembly.admission import admit
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.facts import Facts
 from wattbay.assembly.http import HttpServer
@@ -206,13 +206,12 @@ class Live:
 
     def _node(self) -> Node:
         exchange, http = self.exchange, self.settings.http
-        admissions = Admissions(exchange.community, self.people, self.wall)
         return Node(
             community=exchange.community, calendar=exchange.calendar, clock=exchange.clock,
             wall=self.wall, submit=exchange.intake.submit, state=exchange.state,
             history=exchange.history, readings=self.readings, latest=self.reception,
             alerts=self.alerts, health=self.health, people=self.people, door=self.door,
-            wire=self.line, admit_device=admissions.check, is_ready=self.amiss,
+            wire=self.line, admit_device=admit, is_ready=self.amiss,
             limits=Limits(
                 requests_per_minute=http.requests_per_minute,
                 sign_ins_per_minute=http.sign_ins_per_minute, streams_max=http.streams_max,
