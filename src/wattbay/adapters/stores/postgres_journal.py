@@ -48,10 +48,7 @@ _PRUNE = (
 )
 _PAGE = "SELECT seq, bytes, hash FROM entries WHERE seq BETWEEN %s AND %s ORDER BY seq LIMIT %s"
 _ENDS = "SELECT min(seq), max(seq) FROM entries WHERE seq > %s"
-_SWEEP = (
-    "DELETE FROM entries WHERE seq IN (SELECT seq FROM entries WHERE seq <= %s ORDER BY seq"
-    " LIMIT %s)"
-)
+_SWEEP = "DELETE FROM entries WHERE seq BETWEEN %s AND %s"
 
 
 class PostgresJournal:
@@ -213,8 +210,12 @@ class PostgresJournal:
                     raise JournalError(f"{self._name} could not be pruned", seq=until_seq)
                 self.base = Base(*read_base(db, self._name))
             # What is before the base counts no more: whoever comes next may go on with it.
-            while db.execute(_SWEEP, (self.base.seq, ROWS_PER_PRUNING_MAX)).rowcount:
-                pass
+            row = db.execute("SELECT min(seq) FROM entries").fetchone()
+            first = (row and row[0]) or self.base.seq + 1
+            while first <= self.base.seq:
+                last = min(first + ROWS_PER_PRUNING_MAX - 1, self.base.seq)
+                db.execute(_SWEEP, (first, last))
+                first = last + 1
         except psycopg.Error as error:
             what = f"{self._name} cannot be pruned: {in_one_line(error)}"
             raise JournalError(what) from error
