@@ -57,7 +57,7 @@ class Streams:
         self._clock = clock
         self._speed = speed
         self._streams_max = streams_max
-        self._slow_s = slow_s
+        self.slow_s = slow_s
         self._sessions: dict[Session, Look] = {}
         self._of: Counter[str] = Counter()
         self._strangers = 0
@@ -127,8 +127,8 @@ class Streams:
         """End the clients that do not read."""
         for session in self._sessions:
             since_s = session.sending_since_s
-            if since_s is not None and now_s - since_s > self._slow_s:
-                session.end(Code.TOO_SLOW, f"nothing was read for {self._slow_s:.0f} s")
+            if since_s is not None and now_s - since_s > self.slow_s:
+                session.end(Code.TOO_SLOW, f"nothing was read for {self.slow_s:.0f} s")
 
     async def look_again(self) -> None:
         """Make sure that all clients are still known, and may hear what they hear."""
