@@ -41,8 +41,8 @@ from wattbay.periods import MINUTE, Instant, to_text
 
 devices = Section(
     "devices",
-    "Meters, and everything else that signs: inverters, batteries, displays, sensors. A device is"
-    " enrolled by a request that its own key signs; a reading that no known key signed is not read.",
+    "Meters, and everything else that signs: inverters, batteries, displays, sensors. A device"
+    " is enrolled by a request that its own key signs; what no known key signed is ignored.",
 )
 
 CHALLENGE_LASTS_US = 10 * MINUTE

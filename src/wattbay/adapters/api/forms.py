@@ -69,6 +69,10 @@ MonthPath = Annotated[
 PodQuery = Annotated[str | None, Query(**_id, description="Of this pod alone.")]
 PartyQuery = Annotated[str | None, Query(**_id, description="Of this party alone.")]
 ProductQuery = Annotated[str | None, Query(**_id, description="Of this product alone.")]
+DeviceQuery = Annotated[str | None, Query(**_id, description="Of this device alone.")]
+BrpQuery = Annotated[
+    str | None, Query(**_id, description="Of this balance responsible party alone.")
+]
 TariffQuery = Annotated[str | None, Query(**_id, description="Of this tariff alone.")]
 DeliveryQuery = Annotated[str | None, Query(**_when, description="Of this delivery alone.")]
 SinceQuery = Annotated[str | None, Query(**_when, description="From this instant on.")]

@@ -1,0 +1,119 @@
+"""The journal's entries, as an index: what was asked, of whom, and whether it was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wattbay.access.roles import Permission
+from wattbay.adapters.api.answers import answer
+from wattbay.adapters.api.callers import Who, check, node_of
+from wattbay.adapters.api.forms import PodQuery
+from wattbay.adapters.api.node import Node
+from wattbay.adapters.api.pages import Limit
+from wattbay.adapters.api.receipts import seen_pods
+from wattbay.adapters.api.rows import fields_of, shown
+from wattbay.adapters.api.sections import Section
+from wattbay.adapters.api.sight import Sight, sight_of
+from wattbay.periods import Instant
+from wattbay.units import SAFE_INTEGER_MAX
+from wattbay.views.history import Answered, Want
+
+entries = Section(
+    "journal",
+    "Every decision is an entry of the journal: what was asked, and what came of it. Each answer"
+    " that comes of a command names its entry.",
+)
+
+After = Annotated[
+    int,
+    Query(ge=0, le=SAFE_INTEGER_MAX, description="The last entry that you know.", examples=[4711]),
+]
+
+
+class EntryTold(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the journal."""
+
+    entry: int
+    at: str
+    at_local: str
+    command: str
+    """What was asked, such as ``PlaceOrder``; or what the clock asked."""
+    pod: str | None
+    subject: str
+    """Whom or what it concerns."""
+    reason: str | None
+    """Why it was refused; null where it was not."""
+    events: int
+    """How many events came of it."""
+
+
+class EntriesTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries in their order, and how far they go."""
+
+    items: tuple[EntryTold, ...]
+    after: int
+    """What to name next as `after`."""
+    last: int
+    """The last entry that there is."""
+
+
+_ENTRY = EntryTold(
+    entry=4_711,
+    at="2026-05-01T09:12:04.218Z",
+    at_local="2026-05-01T10:12:04.218000+01:00",
+    command="PlaceOrder",
+    pod="h01",
+    subject="h01",
+    reason=None,
+    events=1,
+)
+
+
+@entries.get(
+    "/journal/entries",
+    needs=(Permission.READ_OWN, Permission.READ_ALL),
+    answer=EntriesTold,
+    gives=EntriesTold(items=(_ENTRY,), after=4_711, last=4_711),
+)
+async def list_entries(
+    request: Request, who: Who, after: After = 0, limit: Limit = 100, pod: PodQuery = None
+) -> Response:
+    """List entries in their order, from one on: to follow the market without missing anything.
+
+    You see those that concern your pods; an administrator all. Ask again with `after` of the
+    answer.
+    """
+    check(request, who, Permission.READ_OWN, Permission.READ_ALL)
+    node = node_of(request)
+    sight = sight_of(node, who)
+    want = Want(
+        "entries",
+        {} if pod is None else {"pod": pod},
+        seen_pods(sight),
+        after=None if after == 0 else after,
+        limit=limit,
+        newest_first=False,
+    )
+    found = node.history.find(want)
+    fields = fields_of(EntryTold)
+    told = [shown(node, "entries", row, fields) for row in _seen(node, sight, found.rows)]
+    last = node.history.seq
+    is_over = found.next is None
+    reached = last if is_over else int(found.rows[-1]["entry"] or 0)
+    return answer({"items": told, "after": max(after, reached), "last": last})
+
+
+def _seen(node: Node, sight: Sight, rows: Iterable[Answered]) -> list[Answered]:
+    """Return the entries that are seen: of pods that were theirs when it was asked."""
+    if sight.is_whole:
+        return list(rows)
+    state = node.state()
+    return [
+        row for row in rows if sight.sees_pod(state, str(row["pod"]), Instant(int(row["at"] or 0)))
+    ]
