@@ -41,13 +41,12 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def conninfo(server: str, request: pytest.FixtureRequest) -> str:
-    """Return how to connect to a database of the test's own, as an address."""
-    name = f"test_{abs(hash(request.node.name))}"
+def conninfo(server: str) -> str:
+    """Return the address of a database in which there is nothing of ours."""
     with psycopg.connect(server, autocommit=True) as db:
-        db.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        db.execute("DROP SCHEMA IF EXISTS wattbay CASCADE")
     folder = server.split(maxsplit=1)[0].removeprefix("host=")
-    return f"postgresql://wattbay@/{name}?host={folder}"
+    return f"postgresql://wattbay@/postgres?host={folder}"
 
 
 def live_on(conninfo: str, deposits: int, last: int = 5) -> None:

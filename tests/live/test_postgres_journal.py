@@ -44,12 +44,11 @@ def server() -> Iterator[tuple[Server, str]]:
 
 
 @pytest.fixture
-def conninfo(server: tuple[Server, str], request: pytest.FixtureRequest) -> str:
-    """Return how to connect to a database of the test's own."""
-    name = f"test_{abs(hash(request.node.name))}"
+def conninfo(server: tuple[Server, str]) -> str:
+    """Return how to connect to a database in which there is no journal."""
     with psycopg.connect(server[1], autocommit=True) as db:
-        db.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
-    return server[1].replace("dbname=postgres", f"dbname={name}")
+        db.execute("DROP SCHEMA IF EXISTS wattbay CASCADE")
+    return server[1]
 
 
 def some(count: int, first: int = 1) -> list[bytes]:
