@@ -1,0 +1,195 @@
+"""From a stored reading to history: what is submitted, with which words, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from tests.builders import EVE, ISP_US, MIDNIGHT, a_kernel, a_town
+from tests.play import of, with_runs
+from tests.servers import until_async
+from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
+from wattbay.core.commands import Command
+from wattbay.core.events import EnergyMetered, Event, ReadingAccepted, Rejected
+from wattbay.core.reasons import Reason
+from wattbay.ids import CommunityId, MeterId
+from wattbay.kernel.clock import SimulatedClock
+from wattbay.kernel.evidence import Flag, MemoryReadingStore, Reading
+from wattbay.kernel.intake import NOT_IN_HISTORY
+from wattbay.kernel.kernel import Answer, Kernel
+from wattbay.periods import HOUR, MINUTE, Instant
+from wattbay.views.devices import Devices
+from wattbay.watch.alerts import Alert, MemoryAlertStore
+from wattbay.watch.anomalies import Watch
+from wattbay.watch.findings import Anomaly, DeviceFacts
+from wattbay.watch.health import Healths
+
+TOWN = CommunityId("town")
+METER = MeterId("m-h01")
+
+
+class Scene:
+    """A kernel, a store and the reception between them."""
+
+    def __init__(self) -> None:
+        self.clock = SimulatedClock(EVE)
+        commands = with_runs(a_town(2), initial=HOUR, final=24 * HOUR)
+        self.kernel: Kernel = a_kernel(*commands, clock=self.clock)
+        self.store = MemoryReadingStore()
+        self.alerts = MemoryAlertStore()
+        self.told: list[Alert] = []
+        self.heard: list[Reading] = []
+        self.refusing = 0
+        self.devices = Devices(lambda: self.kernel.exchange.state)
+        self.watch = Watch()
+        self.seq = 0
+        self.reception = self.a_reception()
+
+    def a_reception(self) -> Reception:
+        self.health = Healths(self.watch, self.facts)
+        return Reception(
+            Parts(
+                community=TOWN, clock=self.clock, state=lambda: self.kernel.exchange.state,
+                submit=self.submit, store=self.store, watch=self.watch, health=self.health,
+                alerts=self.alerts, facts=self.facts,
+            ),
+            [Reader(readings=self.heard.extend, alert=self.told.append)],
+        )  # fmt: skip
+
+    def facts(self) -> Mapping[MeterId, DeviceFacts]:
+        return {
+            name: DeviceFacts(name, one.pod, one.kind) for name, one in self.devices.all().items()
+        }
+
+    async def submit(self, command: Command) -> Answer:
+        if self.refusing:
+            self.refusing -= 1
+            return Answer(NOT_IN_HISTORY, (Rejected(reason=Reason.TOO_MANY),))
+        return self.kernel.submit(command)
+
+    def reading(self, offset_us: int, register: int, *, flags: int = 0) -> Reading:
+        self.seq += 1
+        return Reading(
+            TOWN, METER, 1, self.seq, Instant(MIDNIGHT + offset_us), register, 0, flags, None, None,
+            b"signed",
+        )  # fmt: skip
+
+    def bring(self, *readings: Reading) -> None:
+        """Store readings and let the reception hear of them, at the instant of the last."""
+        self.clock.advance(max(self.clock.now(), readings[-1].measured_at))
+        self.store.add(readings)
+        self.reception.accepted(readings)
+
+    def energies(self) -> dict[int, tuple[int, str]]:
+        """Return import and quality of each metered delivery."""
+        known = self.kernel.exchange.state.metering.energy
+        return {
+            (start - MIDNIGHT) // ISP_US: (of_pod["h01"].import_wh, of_pod["h01"].quality.value)  # type: ignore[index] # a pod
+            for start, of_pod in known.items()
+        }
+
+
+def during(scene: Scene, *steps: Callable[[], object], submitted: int) -> None:
+    """Take steps while the reception works, until so many readings are history."""
+
+    async def story() -> None:
+        work = asyncio.create_task(scene.reception.run())
+        for step in steps:
+            step()
+        counts = scene.reception.counts
+        await until_async(lambda: counts["submitted"] >= submitted, "the readings are history")
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+def minutes(scene: Scene, first: int, last: int) -> list[Reading]:
+    """Return readings of each minute, a Wh each."""
+    return [scene.reading(minute * MINUTE, minute) for minute in range(first, last + 1)]
+
+
+def test_of_many_readings_those_at_boundaries_become_history() -> None:
+    scene = Scene()
+    during(scene, lambda: scene.bring(*minutes(scene, 0, 60)), submitted=3)
+    assert scene.energies() == {0: (30, "measured"), 1: (30, "measured")}
+    assert scene.reception.counts == {"submitted": 3}
+    assert len(scene.heard) == 61
+    latest = scene.reception.of(METER)
+    assert latest is not None
+    assert latest.seq == 61
+
+
+def test_soft_finding_settles_as_suspect_and_is_told() -> None:
+    scene = Scene()
+    odd = [scene.reading(0, 0), scene.reading(ISP_US, 10, flags=Flag.TAMPER)]
+    during(scene, lambda: scene.bring(*odd), submitted=2)
+    assert scene.energies() == {0: (10, "suspect")}
+    assert [alert.anomaly for alert in scene.told] == [Anomaly.TAMPER]
+    assert [alert.anomaly for alert in scene.alerts.find()] == [Anomaly.TAMPER]
+
+
+def test_hard_finding_is_kept_as_evidence_and_never_submitted() -> None:
+    scene = Scene()
+    back = [scene.reading(0, 500), scene.reading(ISP_US, 400), scene.reading(2 * ISP_US, 560)]
+    during(scene, lambda: scene.bring(*back), submitted=2)
+    assert scene.energies() == {0: (30, "split"), 1: (30, "split")}
+    assert scene.reception.counts["never settle"] == 1
+    assert {alert.anomaly for alert in scene.told} == {Anomaly.REGISTER_WENT_BACK}
+
+
+def test_what_was_stored_and_not_submitted_is_found_after_a_stop() -> None:
+    scene = Scene()
+    scene.store.add(minutes(scene, 0, 60))
+    scene.clock.advance(Instant(MIDNIGHT + 61 * MINUTE))
+    during(scene, scene.reception.catch_up, submitted=3)
+    assert scene.energies() == {0: (30, "measured"), 1: (30, "measured")}
+    again = scene.a_reception()
+    assert again.catch_up() == 0
+
+
+def test_readings_for_which_there_is_no_room_are_submitted_again() -> None:
+    scene = Scene()
+    scene.refusing = 2
+    during(scene, lambda: scene.bring(*minutes(scene, 0, 60)), submitted=3)
+    assert scene.energies() == {0: (30, "measured"), 1: (30, "measured")}
+
+
+def test_refused_messages_reach_health_and_become_an_alert() -> None:
+    scene = Scene()
+    scene.reception.refused(METER, "bad signature", 3)
+    assert [alert.anomaly for alert in scene.told] == [Anomaly.BAD_SIGNATURE]
+    health = scene.health.of(METER)
+    assert health is not None
+    assert health.refusals == {"bad signature": 3}
+
+
+def test_reading_of_a_device_that_is_no_meter_is_kept_and_not_submitted() -> None:
+    scene = Scene()
+    sensor = scene.reading(0, 5)._replace(device=MeterId("sensor"))
+    facts = scene.facts
+
+    def with_sensor() -> Mapping[MeterId, DeviceFacts]:
+        return {**facts(), MeterId("sensor"): DeviceFacts(MeterId("sensor"), None, "grid-sensor")}
+
+    scene.facts = with_sensor  # type: ignore[method-assign] # one device more
+    scene.reception = scene.a_reception()
+    scene.bring(sensor)
+    assert scene.reception.of(MeterId("sensor")) == sensor
+    assert scene.reception.counts == {}
+
+
+def test_events_of_history_are_those_of_the_rules() -> None:
+    scene = Scene()
+    told: list[Event] = []
+
+    async def kept(command: Command) -> Answer:
+        answer = scene.kernel.submit(command)
+        told.extend(answer.events)
+        return answer
+
+    scene.submit = kept  # type: ignore[method-assign] # listens in between
+    scene.reception = scene.a_reception()
+    during(scene, lambda: scene.bring(*minutes(scene, 0, 30)), submitted=2)
+    assert len(of(ReadingAccepted, told)) == 2
+    assert [one.import_wh for one in of(EnergyMetered, told)] == [30]
