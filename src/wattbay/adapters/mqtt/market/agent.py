@@ -165,13 +165,18 @@ class MarketAgent:
                     self._note(entry.seq, event)
         if run is not None:
             self._happened.append((entry.seq, Run(run, receipts, is_final)))
-        self._wake.set()
+        if self._happened:
+            # What changes many times a second waits for the next second.
+            self._wake.set()
 
     def _note(self, seq: int, event: e.Event) -> None:
         """Note an event of trading."""
         if isinstance(event, _BOOK):
-            self._changed[event.product, event.delivery] = None
-            if isinstance(event, e.OrderCancelled | e.OrderCurtailed | OrdersEntered):
+            place = (event.product, event.delivery)
+            self._changed[place] = None
+            is_cut = isinstance(event, e.OrderCancelled | e.OrderCurtailed)
+            # A batch is looked into only where it may have met an order of a device.
+            if is_cut or (isinstance(event, OrdersEntered) and place in self._fills):
                 self._happened.append((seq, event))
         elif isinstance(event, e.Traded):
             self._changed[event.product, event.delivery] = None

@@ -43,6 +43,10 @@ class Fills:
         while self._count > PLACED_MAX:
             self.forget(min(self._placed, key=_by_delivery))
 
+    def __contains__(self, place: Place) -> bool:
+        """Tell whether a device placed an order for a delivery."""
+        return place in self._placed
+
     def forget(self, place: Place) -> None:
         """Forget the orders for a delivery."""
         self._count -= len(self._placed.pop(place, {}))

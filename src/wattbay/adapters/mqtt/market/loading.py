@@ -42,13 +42,13 @@ def load_periods(configured: Mapping[str, str], build: Build) -> Periods:
         Bears everything that is wrong.
     """
     faults = [
-        Fault(f"periods.{name}", "no such period", ", ".join(PERIODS))
+        Fault(f"agent.{name}", "no such period", ", ".join(PERIODS))
         for name in configured
         if name not in PERIODS
     ]
     made: dict[str, object] = {}
     for name, (protocol, ours) in PERIODS.items():
-        where = f"periods.{name}"
+        where = f"agent.{name}"
         try:
             make = ours if configured.get(name, STANDARD) == STANDARD else _find(configured[name])
             made[name] = make(build)

@@ -53,13 +53,13 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         load_periods(configured, BUILD)
     told = {fault.where: fault.what for fault in caught.value.faults}
     assert told == {
-        "periods.supper": "no such period",
-        "periods.bidding": "'no_such_module_anywhere:Agent': No module named"
+        "agent.supper": "no such period",
+        "agent.bidding": "'no_such_module_anywhere:Agent': No module named"
         " 'no_such_module_anywhere'",
-        "periods.gate_closure": "'wattbay.ids:nobody': wattbay.ids has no nobody"
+        "agent.gate_closure": "'wattbay.ids:nobody': wattbay.ids has no nobody"
         " that can be called",
-        "periods.exchange": f"'{__name__}:refuse' could not be made: RuntimeError: not today",
-        "periods.settlement": "Halved.settled does not take sight, run",
+        "agent.exchange": f"'{__name__}:refuse' could not be made: RuntimeError: not today",
+        "agent.settlement": "Halved.settled does not take sight, run",
     }
 
 
