@@ -6,6 +6,7 @@ the kernel, so that it works in any event loop; `clock` and `wall` stand until t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,11 +17,14 @@ from fastapi import FastAPI
 
 from tests.builders import (
     EVE,
+    ISP_US,
     MIDNIGHT,
     a_meter,
     a_party,
     a_product,
+    a_reading,
     a_tariff,
+    an_order,
     list_deliveries,
     open_community,
     pod_facts,
@@ -40,10 +44,11 @@ from wattbay.core.commands import (
     Command,
     DefineProduct,
     DefineTariff,
+    IssueStatements,
     RegisterParty,
     RegisterPod,
 )
-from wattbay.core.facts import Product, Role
+from wattbay.core.facts import Product, Role, Side
 from wattbay.errors import AdapterError
 from wattbay.ids import CommunityId, MeterId, PartyId
 from wattbay.kernel.clock import SimulatedClock
@@ -51,7 +56,7 @@ from wattbay.kernel.evidence import MemoryReadingStore, Reading, ReadingStore
 from wattbay.kernel.journal import Journal, MemoryJournal
 from wattbay.kernel.kernel import Answer, Kernel, Reader
 from wattbay.kernel.replay import rebuild
-from wattbay.periods import Calendar, Instant
+from wattbay.periods import DAY, HOUR, Calendar, Instant, instant
 from wattbay.views.history import History
 from wattbay.watch.alerts import AlertStore, MemoryAlertStore
 from wattbay.watch.anomalies import Watch
@@ -60,6 +65,8 @@ from wattbay.watch.health import Healths
 
 TOWN = CommunityId("town")
 HOMES = 6
+JULY = instant("2013-07-01T00:00Z")
+"""What can be traded once a day was lived."""
 PASSWORD = "a long sentence that nobody guesses"  # noqa: S105 - of tests
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """A real hasher that takes no time."""
@@ -140,6 +147,26 @@ class Bench:
             headers["Authorization"] = f"Bearer {self.token(login)}"
         transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 9))
         return httpx.AsyncClient(transport=transport, base_url="http://town.test", headers=headers)
+
+    def call(
+        self,
+        login: str | None,
+        method: str,
+        path: str,
+        json: object = None,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Return the answer to one request of a login, or of nobody."""
+
+        async def once() -> httpx.Response:
+            async with self.client(login) as client:
+                return await client.request(
+                    method, path, json=json, content=content, headers=headers
+                )
+
+        return asyncio.run(once())
 
     def submit(self, *commands: Command) -> list[Answer]:
         """Let the exchange decide commands."""
@@ -251,6 +278,45 @@ def a_node(
     )  # fmt: skip
 
 
+def live_a_day(bench: Bench) -> None:
+    """Let the day be lived: trades, readings, both settlement runs, and the month's statements.
+
+    Odd homes inject 200 Wh in each half-hour and even ones draw 100; the first sells to the second.
+    Then the first of July is listed, so that there is something to trade.
+    """
+    pods = sorted(bench.node.state().registry.pods)
+    for place in range(4):
+        delivery = MIDNIGHT + place * ISP_US
+        bench.submit(
+            an_order("h01", side=Side.SELL, quantity_wh=150, limit=80_000, delivery=delivery),
+            an_order("h02", side=Side.BUY, quantity_wh=100, limit=120_000, delivery=delivery),
+        )
+    for boundary in range(49):
+        at = Instant(MIDNIGHT + boundary * ISP_US)
+        bench.advance(at)
+        for number, pod in enumerate(pods, 1):
+            drawn, injected = (0, 200 * boundary) if number % 2 else (100 * boundary, 0)
+            meter = MeterId(f"m-{pod}")
+            reading = Reading(
+                TOWN, meter, 1, boundary + 1, at, drawn, injected, 0, None, None, b"signed"
+            )
+            bench.readings.add([reading])
+            bench.latest.readings[meter] = reading
+            bench.submit(
+                a_reading(
+                    meter,
+                    seq=boundary + 1,
+                    measured_at=at,
+                    import_register=drawn,
+                    export_register=injected,
+                )
+            )
+    bench.advance(MIDNIGHT + 2 * DAY + HOUR)
+    bench.submit(IssueStatements(month="2013-06"))
+    bench.advance(JULY - DAY)
+    bench.submit(list_deliveries(day="2013-07-01", start=JULY))
+
+
 def _let_in(people: People, door: Door) -> None:
     """Make the logins, with one password for all."""
     hashed = door.passwords.hash(PASSWORD)
@@ -274,4 +340,14 @@ def _catch_up(history: History, journal: Journal) -> None:
         history.fold(read_entry(data, seq=seq))
 
 
-__all__ = ["HOMES", "LOGINS", "MIDNIGHT", "PASSWORD", "TOWN", "Bench", "MemoryWire", "a_node"]
+__all__ = [
+    "HOMES",
+    "JULY",
+    "LOGINS",
+    "MIDNIGHT",
+    "PASSWORD",
+    "TOWN",
+    "Bench",
+    "MemoryWire",
+    "a_node",
+]

@@ -18,10 +18,10 @@ from wattbay.adapters.api.callers import Who, check, node_of
 from wattbay.adapters.api.forms import BrpQuery, MonthPath, Span, Spanned
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.problems import Flaw, Problem, forbidden
-from wattbay.adapters.api.rows import CSV, csv_line
+from wattbay.adapters.api.rows import CSV, csv_line, heads_of, moments
 from wattbay.adapters.api.sections import Section
 from wattbay.core.ledger import available
-from wattbay.periods import DAY, Instant, instant, to_text
+from wattbay.periods import DAY, Instant, instant
 from wattbay.views import operator_files
 from wattbay.views.operator_files import Sheet
 from wattbay.views.retail import Cell
@@ -218,7 +218,7 @@ def _csv(node: Node, sheet: Sheet) -> Iterator[bytes]:
     heads: list[str] = []
     for name in sheet.header:
         is_instant = name in _INSTANTS
-        heads += [f"{name}_utc", f"{name}_local", f"{name}_offset"] if is_instant else [name]
+        heads += heads_of(name) if is_instant else [name]
     chunk = bytearray(csv_line(heads))
     for count, row in enumerate(sheet.rows, 1):
         cells: list[Cell] = []
@@ -232,9 +232,4 @@ def _csv(node: Node, sheet: Sheet) -> Iterator[bytes]:
 
 
 def _moments(node: Node, cell: Cell) -> list[Cell]:
-    """Return an instant in UTC, in local time, and the offset between them."""
-    if not isinstance(cell, str):
-        return ["", "", ""]
-    at = instant(cell)
-    local = node.calendar.local(at)
-    return [to_text(at), local.replace(tzinfo=None).isoformat(), local.strftime("%z")]
+    return moments(node, instant(cell) if isinstance(cell, str) else None)

@@ -290,7 +290,7 @@ def _words(node: Node, row: Answered, lines: Iterable[Line]) -> list[str]:
 
 def _proof(node: Node, row: Answered) -> Proof:
     """Return how a receipt is checked."""
-    values = {name: row[_COLUMNS.get(name, name)] for name in Receipt.__struct_fields__}
+    values = [row[_COLUMNS.get(name, name)] for name in Receipt.__struct_fields__]
     canonical = msgspec.json.encode(msgspec.convert(values, Receipt))
     use = node.state().metering.pods.get(PodId(str(row["pod"])))
     meter = "" if use is None else use.meter

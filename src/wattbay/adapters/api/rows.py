@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -120,6 +121,7 @@ CSV = "text/csv"
 CSV_ROWS_PER_CHUNK = 500
 _FORMULA = frozenset("=+-@\t\r")
 """With these a spreadsheet takes a text for a formula."""
+_OFFSET = re.compile(r"^[+-][0-9]{2}:[0-9]{2}$")
 
 
 def csv_lines(node: Node, table: str, rows: Iterable[Answered]) -> Iterator[bytes]:
@@ -127,14 +129,18 @@ def csv_lines(node: Node, table: str, rows: Iterable[Answered]) -> Iterator[byte
     names = [one for one in COLUMNS[table] if one.name != "number"]
     heads: list[str] = []
     for one in names:
-        heads += _heads(one.name) if one.holds == "instant" else [one.name]
+        heads += heads_of(one.name) if one.holds == "instant" else [one.name]
     yield csv_line(heads)
     chunk: list[bytes] = []
     for row in rows:
         cells: list[Cell] = []
         for one in names:
             value = row[one.name]
-            cells += _moments(node, value) if one.holds == "instant" else [value]
+            cells += (
+                moments(node, None if value is None else int(value))
+                if one.holds == "instant"
+                else [value]
+            )
         chunk.append(csv_line(cells))
         if len(chunk) >= CSV_ROWS_PER_CHUNK:
             yield b"".join(chunk)
@@ -142,16 +148,18 @@ def csv_lines(node: Node, table: str, rows: Iterable[Answered]) -> Iterator[byte
     yield b"".join(chunk)
 
 
-def _heads(name: str) -> list[str]:
+def heads_of(name: str) -> list[str]:
+    """Return the three columns of an instant."""
     return [f"{name}_utc", f"{name}_local", f"{name}_offset"]
 
 
-def _moments(node: Node, value: Cell) -> list[Cell]:
+def moments(node: Node, value: int | None) -> list[Cell]:
+    """Return an instant in UTC, in local time, and the offset between them."""
     if value is None:
         return ["", "", ""]
-    at = Instant(int(value))
+    at = Instant(value)
     local = node.calendar.local(at)
-    return [to_text(at), local.replace(tzinfo=None).isoformat(), local.strftime("%z")]
+    return [to_text(at), local.replace(tzinfo=None).isoformat(), local.isoformat()[-6:]]
 
 
 def csv_line(cells: Iterable[Cell]) -> bytes:
@@ -164,6 +172,6 @@ def csv_line(cells: Iterable[Cell]) -> bytes:
 def _safe(cell: Cell) -> Cell:
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, str) and cell[:1] in _FORMULA and cell:
+    if isinstance(cell, str) and cell[:1] in _FORMULA and not _OFFSET.match(cell) and cell:
         return f"'{cell}"
     return "" if cell is None else cell
