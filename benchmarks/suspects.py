@@ -249,6 +249,7 @@ FAULTS = (
     Fault("clock 1 h behind", Anomaly.CLOCK_DRIFT, _shifted(-HOUR), ALL),
     Fault("registers stand still", Anomaly.FLAT_LINE, _scaled(0.0)),
     Fault("the same in each half-hour", Anomaly.FLAT_LINE, _stuck, ("meters",)),
+    Fault("makes nothing", Anomaly.FLAT_LINE, _scaled(0.0), ("inverters",)),
     Fault("energy × 10", Anomaly.SUDDEN_CHANGE, _scaled(10.0)),
     Fault("energy × 3", Anomaly.SUDDEN_CHANGE, _scaled(3.0)),
     Fault("energy × 2", Anomaly.SUDDEN_CHANGE, _scaled(2.0)),

@@ -14,7 +14,7 @@ from wattbay.watch.track import RECENT_MAX, Bounds, Limits, Registers, Track
 
 NIGHT_SHARE_MIN = 0.01
 NIGHT_W_MIN = 20.0
-"""Less power than this, or this part of a device's most, is no sunshine but noise. [W]"""
+"""Less power than this, or this part of a device's own peak, is no sunshine but noise. [W]"""
 
 
 def ahead(reading: Reading, received_at: Instant) -> Finding:
@@ -118,22 +118,23 @@ def step(
     scale = bounds.w_per_unit_per_us / passed_us
     drew_w, made_w = drew * scale, made * scale
     if bounds.is_placed and made > 1 and _is_dark(track, bounds, at, passed_us):
-        facts = bounds.facts
-        if made_w > max(NIGHT_W_MIN, NIGHT_SHARE_MIN * (facts.power_max_w or 0)):
+        peak_w = track.makes.peak_w if track.makes else 0.0
+        if made_w > max(NIGHT_W_MIN, NIGHT_SHARE_MIN * peak_w):
             words = f"it made {made_w:.0f} W while the sun stood 6° or more below the horizon"
             found.append(of_reading(Anomaly.NIGHT_SOLAR, reading, received_at, words))
     has_ended = False
-    if drew == track.last_import and made == track.last_export:
+    if drew != track.last_import or made != track.last_export:
+        has_ended = track.is_flat
+        track.longest_flat_us = max(track.longest_flat_us, track.flat_us)
+        track.flat_us, track.is_flat = 0, False
+        track.last_import, track.last_export = drew, made
+    elif bounds.flat_us is not None:
         track.flat_us += passed_us
-        if track.flat_us >= max(limits.flat_min_us, 2 * track.longest_flat_us):
+        if track.flat_us >= max(bounds.flat_us, 2 * track.longest_flat_us):
+            track.is_flat = True
             words = f"the same in every step for {span(track.flat_us)};"
             words += f" the longest before was {span(track.longest_flat_us)}"
             found.append(of_reading(Anomaly.FLAT_LINE, reading, received_at, words))
-    else:
-        has_ended = track.flat_us >= limits.flat_min_us
-        track.longest_flat_us = max(track.longest_flat_us, track.flat_us)
-        track.flat_us = 0
-        track.last_import, track.last_export = drew, made
     if 2 * step_us // 3 <= passed_us <= 5 * step_us // 2:
         middle = at - passed_us // 2
         found.extend(

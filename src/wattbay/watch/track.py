@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from wattbay.core.facts import DeviceKind
 from wattbay.ids import MeterId
 from wattbay.kernel.evidence import Reading
 from wattbay.periods import DAY, HOUR, MINUTE, SECOND, Instant
@@ -42,7 +43,9 @@ class Limits(NamedTuple):
     silent_min_us: int = 15 * MINUTE
     """... and not before. [µs]"""
     flat_min_us: int = 24 * HOUR
-    """A line is flat after so long, and twice the longest that the device ever told. [µs]"""
+    """A meter's line is flat after so long, and twice the longest that it ever told ..."""
+    flat_source_us: int = 7 * DAY
+    """... and that of a panel or turbine: there are days without sun or wind. [µs]"""
     power_margin: float = 1.25
     """More than this times the device's most is impossible; fuses bear somewhat more."""
     flood_max: int = 60
@@ -109,6 +112,7 @@ class Track(msgspec.Struct, kw_only=True):
     last_export: int = -1
     flat_us: int = 0
     longest_flat_us: int = 0
+    is_flat: bool = False
     draws: Pattern | None = None
     makes: Pattern | None = None
     night: Night | None = None
@@ -130,6 +134,8 @@ class Bounds(NamedTuple):
     """Power of a register unit a microsecond. [W·µs]"""
     is_placed: bool
     """Whether it is solar, and where it stands is known."""
+    flat_us: int | None
+    """How long its registers may stand still; None for what may be idle for ever. [µs]"""
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
@@ -159,7 +165,17 @@ def bounds_of(facts: DeviceFacts, limits: Limits) -> Bounds:
         is_placed=facts.is_solar
         and facts.latitude_deg is not None
         and facts.longitude_deg is not None,
+        flat_us=_flat_us(facts.kind, limits),
     )
+
+
+def _flat_us(kind: str, limits: Limits) -> int | None:
+    """Return how long the registers of a kind of device may stand still. [µs]"""
+    if kind == DeviceKind.METER:
+        return limits.flat_min_us
+    if kind in {DeviceKind.PV_INVERTER, DeviceKind.WIND_TURBINE}:
+        return limits.flat_source_us
+    return None
 
 
 def first_of(reading: Reading, received_at: Instant, limits: Limits) -> Track:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.watched import HOME, INVERTER, METER, a_reading, after, begun, history, judged, told
+from wattbay.core.facts import DeviceKind
 from wattbay.periods import SECOND
 from wattbay.watch.anomalies import Anomaly, DeviceFacts, Severity, Watch
 
@@ -39,6 +40,14 @@ def test_line_is_flat_after_a_day_of_the_same_and_ends_with_a_change() -> None:
     assert found == [Anomaly.FLAT_LINE] * 3
     assert told(watch, a_reading(62)) == []
     assert watch.ended() == [(METER, Anomaly.FLAT_LINE)]
+
+
+def test_panel_is_flat_after_a_week_and_a_battery_may_be_idle_for_ever() -> None:
+    still = [a_reading(seq, drew=0, made=7) for seq in range(1, 48 * 8)]
+    assert set(told(Watch(), *still, facts=INVERTER)) == {Anomaly.FLAT_LINE}
+    assert told(Watch(), *still[: 48 * 7], facts=INVERTER) == []
+    battery = HOME._replace(kind=DeviceKind.BATTERY)
+    assert told(Watch(), *still, facts=battery) == []
 
 
 def test_device_that_was_flat_for_days_may_be_so_again() -> None:
