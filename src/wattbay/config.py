@@ -159,6 +159,14 @@ class Watching(Part):
     silent_after_minutes: int = Field(default=90, ge=1)
 
 
+class Backups(Part):
+    """Copies of all that stands in files, made while the service runs."""
+
+    folder: Path | None = Field(default=None, description="Where they go; empty: none is made.")
+    every_hours: float = Field(default=24.0, gt=0, description="How often.")
+    kept: int = Field(default=7, ge=1, description="So many; the oldest go.")
+
+
 class Log(Part):
     """What is logged, and how."""
 
@@ -187,6 +195,7 @@ class Settings(BaseSettings):
     agent: Agent = Agent()
     access: Access = Access()
     watching: Watching = Watching()
+    backup: Backups = Backups()
     log: Log = Log()
     street: Street = Street()
 
@@ -258,6 +267,9 @@ def _contradictions(where: str, settings: Settings) -> Iterator[Fault]:
         for name in ("authority", "certificate", "key"):
             if getattr(mqtt, name) is None:
                 yield Fault(f"{where}: mqtt.{name}", "AWS IoT Core lets in certificates alone")
+    if settings.backup.folder is not None and storage.journal is not StoreKind.SQLITE:
+        what = "a journal in PostgreSQL is backed up there, by pg_dump"
+        yield Fault(f"{where}: backup.folder", what, "how-to/back-up")
     if settings.street.scenario and settings.community.founding is not None:
         what = "a made-up street founds its own community"
         yield Fault(f"{where}: community.founding", what, "one of the two")

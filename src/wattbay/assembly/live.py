@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -28,7 +29,7 @@ from wattbay.adapters.mqtt.market.periods import Build
 from wattbay.adapters.mqtt.market.trends import StandardTrends
 from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
 from wattbay.agents.keeper import Keeper
-from wattbay.assembly import brokers, stores
+from wattbay.assembly import backup, brokers, stores
 from wattbay.assembly.admission import admit
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.facts import Facts
@@ -39,7 +40,7 @@ from wattbay.core.events import Rejected
 from wattbay.errors import AdapterError, ConfigError
 from wattbay.kernel.clock import SystemClock
 from wattbay.kernel.evidence import ReadingStore
-from wattbay.periods import SECOND, Instant
+from wattbay.periods import HOUR, SECOND, Instant
 from wattbay.simulation.live_street import Ends
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.anomalies import Watch
@@ -245,6 +246,7 @@ class Live:
             group.create_task(self._keep_calendar())
             group.create_task(self.http.streams.run())
             group.create_task(self._renew())
+            group.create_task(self._back_up_now_and_then())
             for name, connect in self._connecting:
                 group.create_task(self._connect(name, connect))
             if self.exchange.street is not None:
@@ -296,6 +298,38 @@ class Live:
             if turn % TIDY_TURNS == 0:
                 self.door.upkeep()
                 self._write_watch()
+
+    async def _back_up_now_and_then(self) -> None:
+        """Make a backup every so many hours, where one is wanted; forget the oldest."""
+        backups = self.settings.backup
+        while backups.folder is not None:
+            await asyncio.sleep(backups.every_hours * HOUR / SECOND)
+            try:
+                await self.back_up()
+                await asyncio.to_thread(backup.forget, backups.folder, backups.kept)
+            except (AdapterError, OSError) as error:
+                self._amiss["backup"] = str(error)
+                log.warning("no backup could be made", error=str(error))
+            else:
+                self._amiss.pop("backup", None)
+
+    async def back_up(self) -> tuple[Path, backup.Manifest]:
+        """Make a backup now; return where it is, and what it consists of.
+
+        Raises
+        ------
+        AdapterError
+            If none is wanted, or it cannot be made.
+        """
+        out = self.settings.backup.folder
+        if out is None:
+            raise AdapterError("no folder is set for backups: folder in [backup]")
+        exchange = self.exchange
+        made, manifest = await backup.back_up(
+            exchange.folder, out, exchange.journal, exchange.community, self.wall.now()
+        )
+        log.info("backed up", folder=str(made), entries=manifest.entries)
+        return made, manifest
 
     async def _renew(self) -> None:
         """Keep the lease of the journal, where it has one."""
