@@ -1,4 +1,4 @@
-"""Backups are made while the exchange runs, whole or not at all, and checked before they are used."""
+"""Backups are made while the exchange runs, whole or not at all, and checked before their use."""
 
 from __future__ import annotations
 
