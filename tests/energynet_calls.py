@@ -6,13 +6,24 @@ import asyncio
 from typing import Any
 
 import httpx
+from msgspec import structs
 
-from tests.api_node import TOWN, Bench
+from tests.api_node import TOWN, Bench, a_node
+from tests.builders import a_product, list_deliveries
+from wattbay.core import commands as c
 from wattbay.core import devices as d
-from wattbay.core.facts import Device, DeviceKind
+from wattbay.core.facts import Device, DeviceKind, Mechanism, Product
 from wattbay.ids import MeterId, PodId, ZoneId
 from wattbay.kernel.evidence import Reading
 from wattbay.periods import Instant
+
+OFFER = "/api/v1/trades/offer"
+AVAILABLE = "/api/v1/trades/available"
+EXECUTE = "/api/v1/trades/execute"
+HISTORY = "/api/v1/trades/history"
+AUCTION = "halfhour"
+BOARD = "board"
+BOOK = "book"
 
 
 def call(
@@ -91,3 +102,27 @@ def a_device(
         power_max_w=power_max_w,
     )
     bench.submit(d.RegisterDevice(device=known))
+
+
+def a_board(**changed: object) -> Product:
+    product = structs.replace(a_product(BOARD), mechanism=Mechanism.BILATERAL)
+    return structs.replace(product, **changed)
+
+
+def a_market(*products: Product) -> Bench:
+    """Return a node with an auction, and with other products besides."""
+    bench = a_node()
+    for product in products:
+        bench.submit(c.DefineProduct(product=product), list_deliveries(product=product.product))
+    return bench
+
+
+def an_offer(**changed: object) -> dict[str, object]:
+    return {"amount": 1.25, "price": 0.118, "isSelling": True, **changed}
+
+
+def offered(bench: Bench, login: str = "p01", **changed: object) -> dict[str, Any]:
+    response = call(bench, "POST", OFFER, login, json=an_offer(**changed))
+    assert response.status_code == 201, response.text
+    told: dict[str, Any] = response.json()
+    return told

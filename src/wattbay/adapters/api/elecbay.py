@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Path
@@ -233,7 +233,7 @@ async def _record(request: Request) -> RecordTold:
     return RecordTold(type=wanted.type, message=wanted.message, timestamp=at / SECOND)
 
 
-_OFTEN: Final = {"needs": (Permission.TRADE_OWN,), "fault": FaultTold}
+_OFTEN: Mapping[str, Any] = MappingProxyType({"needs": (Permission.TRADE_OWN,), "fault": FaultTold})
 
 
 @section.get("/request", answer=dict[str, RecordTold], gives={"64b5f1-1": _TOLD}, **_OFTEN)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from wattbay.adapters.api.energynet.amounts import AMOUNT_KWH_MAX, PRICE_PER_KWH_MAX
-from wattbay.adapters.api.energynet.models import Amount, Price, Told, Wanted
+from wattbay.adapters.api.energynet.models import Amount, Price
 from wattbay.adapters.api.forms import Id, InstantText
 
 
-class VoltagesTold(Told):
+class VoltagesTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Voltages as measured. [V]"""
 
     lowest: float
@@ -20,7 +21,7 @@ class VoltagesTold(Told):
     count: int
 
 
-class ZoneTold(Told):
+class ZoneTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is reported of a zone."""
 
     zone: str | None
@@ -41,7 +42,7 @@ class ZoneTold(Told):
     silent_count: int
 
 
-class GridStatus(Told):
+class GridStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The grid as its meters and sensors report it."""
 
     at: str
@@ -59,7 +60,9 @@ class GridStatus(Told):
     not_known: tuple[str, ...]
 
 
-class ActivationWanted(Wanted):
+class ActivationWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """Energy that a pod is told to give (positive) or draw in a delivery."""
 
     pod: Id
@@ -67,7 +70,9 @@ class ActivationWanted(Wanted):
     """Whole Wh of it count. [kWh]"""
 
 
-class TermWanted(Wanted):
+class TermWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """The weight of a pod or a zone in a limit; it names one of the two."""
 
     coefficient: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 1
@@ -75,7 +80,9 @@ class TermWanted(Wanted):
     zone: Id | None = None
 
 
-class LimitWanted(Wanted):
+class LimitWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """A bound on what the auctions of a span may trade: sum of coefficient × (sold − bought)."""
 
     since: InstantText
@@ -85,7 +92,9 @@ class LimitWanted(Wanted):
     terms: Annotated[tuple[TermWanted, ...], Meta(min_length=1, max_length=1_000)]
 
 
-class BalanceWanted(Wanted):
+class BalanceWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """What the grid operator does for balance: activations in a delivery, or a limit."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -97,7 +106,7 @@ class BalanceWanted(Wanted):
     limit: LimitWanted | None = None
 
 
-class ActivationTold(Told):
+class ActivationTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What became of an activation."""
 
     pod: str
@@ -108,7 +117,7 @@ class ActivationTold(Told):
     """Why not; empty where it stands."""
 
 
-class BalanceTold(Told):
+class BalanceTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What was done for balance."""
 
     delivery: str | None
@@ -118,7 +127,9 @@ class BalanceTold(Told):
     limit_bound_wh: int | None
 
 
-class PricesWanted(Wanted):
+class PricesWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """Prices of a tariff in deliveries that have not begun, one each. [currency per kWh]
 
     At most six decimals each: whole nano-currency per Wh.
@@ -131,7 +142,9 @@ class PricesWanted(Wanted):
     zone: Id | None = None
 
 
-class DemandWanted(Wanted):
+class DemandWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """Demand response: a call to draw less for a compensation, or prices that say so."""
 
     party: Id | None = None
@@ -155,7 +168,7 @@ class DemandWanted(Wanted):
     prices: PricesWanted | None = None
 
 
-class DemandTold(Told):
+class DemandTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What stands of a wish for demand response."""
 
     request_id: str | None
@@ -170,7 +183,7 @@ class DemandTold(Told):
     remark: str
 
 
-class ViolationTold(Told):
+class ViolationTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A voltage outside its band."""
 
     device: str
@@ -180,7 +193,7 @@ class ViolationTold(Told):
     """[V]"""
 
 
-class Stability(Told):
+class Stability(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How steady the grid was over a span, as far as it was measured."""
 
     start: str

@@ -8,7 +8,7 @@ within their band. Numbers that end in a unit are exact: `energyWh`, `priceNanoP
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, dataclass_transform
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -26,16 +26,6 @@ Price = Annotated[float, Meta(ge=-PRICE_PER_KWH_MAX, le=PRICE_PER_KWH_MAX)]
 """[currency per kWh]"""
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The form of whatever is sent: a field that is not known is a fault, not a wish."""
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The form of whatever is answered."""
-
-
 # --- trades ----------------------------------------------------------------------------------
 
 
@@ -50,7 +40,9 @@ class Executes(StrEnum):
     """All orders of its delivery are cleared together when the gate has closed."""
 
 
-class OfferWanted(Wanted):
+class OfferWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """An offer to sell energy, or to buy some."""
 
     amount: Amount
@@ -73,7 +65,9 @@ class OfferWanted(Wanted):
     """Start of the delivery; left out: the next whose gate is open."""
 
 
-class ExecutionWanted(Wanted):
+class ExecutionWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """Which offer to take, and how much of it; or what to trade at the next gate."""
 
     trade_id: Annotated[str, Meta(pattern=TRADE_ID_PATTERN, max_length=22)] | None = None
@@ -92,7 +86,7 @@ class ExecutionWanted(Wanted):
     """Where no offer is named: the worst price; left out, any. [currency per kWh]"""
 
 
-class GridMetrics(Told):
+class GridMetrics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is measured of the grid where the energy is measured; null where nobody does."""
 
     frequency: float | None = None
@@ -103,7 +97,7 @@ class GridMetrics(Told):
     """Share of the last voltages in the pod's zone that are within their band. [0 to 1]"""
 
 
-class Rounded(Told):
+class Rounded(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What was made of the numbers that were named: ticks, never to your disadvantage."""
 
     amount_named: float | None
@@ -116,7 +110,7 @@ class Rounded(Told):
     """[currency per kWh]"""
 
 
-class TradeTold(Told):
+class TradeTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An offer or a trade."""
 
     trade_id: str
@@ -161,7 +155,7 @@ class TradeTold(Told):
     """What happens next, in words."""
 
 
-class OpenGate(Told):
+class OpenGate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A delivery of an auction for which orders can be placed now; they trade all at once."""
 
     product: str
@@ -169,7 +163,7 @@ class OpenGate(Told):
     gate_closes: str
 
 
-class Available(Told):
+class Available(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What can be taken now."""
 
     offers: tuple[TradeTold, ...]
@@ -180,7 +174,7 @@ class Available(Told):
     """Whether these are all; else ask for one product or delivery."""
 
 
-class TradesTold(Told):
+class TradesTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Trades, newest first."""
 
     trades: tuple[TradeTold, ...]
@@ -194,7 +188,7 @@ KNOWN_PERIODS_MAX = 672
 """A week of quarter-hours."""
 
 
-class DeviceNow(Told):
+class DeviceNow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a device told last, and its energy since local midnight."""
 
     device: str
@@ -215,7 +209,7 @@ class DeviceNow(Told):
     """[kWh]"""
 
 
-class ProductionNow(Told):
+class ProductionNow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Own devices now."""
 
     at: str
@@ -226,7 +220,9 @@ class ProductionNow(Told):
     """What is missing, in words."""
 
 
-class QuantileWanted(Wanted):
+class QuantileWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """A quantile of a forecast."""
 
     level: Annotated[float, Meta(gt=0, lt=1)]
@@ -234,7 +230,9 @@ class QuantileWanted(Wanted):
     """[kWh]"""
 
 
-class PeriodForecast(Wanted):
+class PeriodForecast(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """What is expected of one delivery."""
 
     start: InstantText
@@ -245,7 +243,9 @@ class PeriodForecast(Wanted):
     """By level, rising."""
 
 
-class ForecastWanted(Wanted):
+class ForecastWanted(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """Your own forecast to keep, or the wish for one."""
 
     device: Id | None = None
@@ -256,7 +256,7 @@ class ForecastWanted(Wanted):
     """How far to forecast, where none is sent. [h]"""
 
 
-class QuantileTold(Told):
+class QuantileTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A quantile of a forecast."""
 
     level: float
@@ -264,7 +264,7 @@ class QuantileTold(Told):
     """[kWh]"""
 
 
-class ForecastPeriodTold(Told):
+class ForecastPeriodTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is expected of one delivery, and what was measured since."""
 
     start: str
@@ -275,7 +275,7 @@ class ForecastPeriodTold(Told):
     """[kWh]"""
 
 
-class ForecastTold(Told):
+class ForecastTold(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A forecast that is kept."""
 
     device: str
@@ -290,7 +290,7 @@ class ForecastTold(Told):
     remark: str
 
 
-class ProductionPeriod(Told):
+class ProductionPeriod(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a device or pod did in one delivery."""
 
     start: str
@@ -306,7 +306,7 @@ class ProductionPeriod(Told):
     """As history says of a pod; ``measured`` or ``not_known`` of an inverter."""
 
 
-class ProductionHistory(Told):
+class ProductionHistory(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What devices did, newest delivery first."""
 
     periods: tuple[ProductionPeriod, ...]
@@ -314,7 +314,7 @@ class ProductionHistory(Told):
     """Path of the next page; null on the last."""
 
 
-class ForecastError(Told):
+class ForecastError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How good the kept forecasts of a device were, over the deliveries that are known now."""
 
     source: str
@@ -327,7 +327,7 @@ class ForecastError(Told):
     """Continuous ranked probability score, where quantiles were told. [kWh]"""
 
 
-class DeviceAnalytics(Told):
+class DeviceAnalytics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Figures of one device over a span."""
 
     device: str
@@ -345,7 +345,7 @@ class DeviceAnalytics(Told):
     forecast_errors: tuple[ForecastError, ...]
 
 
-class Analytics(Told):
+class Analytics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Figures of own devices over a span."""
 
     start: str

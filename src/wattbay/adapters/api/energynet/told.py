@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from wattbay.access.identity import Identity
 from wattbay.adapters.api.energynet.amounts import kwh, per_kwh
@@ -25,14 +26,16 @@ from wattbay.views.history import Answered
 Named = tuple[float | None, float | None]
 """Amount and price as they were named; None for what was not. [kWh, currency per kWh]"""
 
-_REMARKS = {
-    Executes.WHEN_TAKEN: "The offer stands: it becomes a trade when somebody takes it.",
-    Executes.AT_ONCE: "What did not trade at once rests in the order book.",
-    Executes.AT_GATE_CLOSURE: (
-        "The order stands: it is executed when its gate has closed, at the auction's price, if that"
-        " is no worse than its own."
-    ),
-}
+_REMARKS: Mapping[Executes, str] = MappingProxyType(
+    {
+        Executes.WHEN_TAKEN: "The offer stands: it becomes a trade when somebody takes it.",
+        Executes.AT_ONCE: "What did not trade at once rests in the order book.",
+        Executes.AT_GATE_CLOSURE: (
+            "The order stands: it is executed when its gate has closed, at the auction's price, if"
+            " that is no worse than its own."
+        ),
+    }
+)
 _NO_METRICS = GridMetrics()
 
 

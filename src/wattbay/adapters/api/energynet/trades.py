@@ -290,8 +290,14 @@ async def _take(
     key: RequestId | None,
 ) -> Response:
     """Take an offer."""
-    for name in ("product", "delivery", "is_selling", "price"):
-        if getattr(wanted, name) is not None:
+    said = {
+        "product": wanted.product,
+        "delivery": wanted.delivery,
+        "isSelling": wanted.is_selling,
+        "price": wanted.price,
+    }
+    for name, value in said.items():
+        if value is not None:
             raise wrong(f"/{name}", "the offer says that; leave it out where an offer is named")
     state, at = node.state(), node.clock.now()
     place = state.market.places.get(number)
