@@ -18,7 +18,7 @@ import pytest
 
 from tests.live.market_node import MORNING, TOWN, Node, a_node, pod_of
 from tests.live.test_brokers import PLAIN, Secured, peak_bytes
-from tests.servers import WAIT_S, free_port, mosquitto, until_async
+from tests.servers import WAIT_S, Server, free_port, mosquitto, until_async
 from wattbay.adapters.mqtt import certificates
 from wattbay.adapters.mqtt.broker import Message
 from wattbay.adapters.mqtt.embedded import EmbeddedBroker, Listener
@@ -82,9 +82,14 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    with mosquitto(lambda _, port: PLAIN.format(port=port)) as (_, port, _):
-        yield port
+def plain() -> Iterator[tuple[Server, int]]:
+    with mosquitto(lambda _, port: PLAIN.format(port=port)) as (server, port, _):
+        yield server, port
+
+
+@pytest.fixture
+def port(plain: tuple[Server, int]) -> int:
+    return plain[1]
 
 
 async def _order_and_hear(port: int) -> None:
@@ -376,6 +381,60 @@ def test_bot_that_was_killed_goes_on_and_orders_nothing_twice(port: int, tmp_pat
         assert set(node.agent.counts) <= {"accepted", "repeated", "rejected"}
         books = node.kernel.exchange.state.market.books[ProductId("halfhour")].values()
         assert all(len(book.orders) <= 1 for book in books)
+
+    run(story())
+
+
+@pytest.mark.mosquitto
+def test_bot_trades_through_the_broker_as_we_ship_it(
+    secured: tuple[Secured, int], tmp_path: Path
+) -> None:
+    made, port = secured
+    meters = keys(tmp_path, FIRST)
+    options = (
+        f"--authority {made.folder}/authority.pem --certificate {made.folder}/{FIRST}.pem"
+        f" --certificate-key {made.folder}/{FIRST}.key"
+    )
+
+    async def story() -> None:
+        service = made.context(certificates.SERVICE_NAME)
+        where = [one._replace(tls=service) for one in addresses(port)]
+        async with a_node(where, meters, speed=1_200.0) as node:
+            with bots(tmp_path, port, ("battery", FIRST, options)) as (bot,):
+                await until_async(partial(has, bot.lines, 1), "it orders")
+                await until_async(
+                    lambda: node.ingest.counts.get("stored"), "its readings are stored"
+                )
+                assert await bot.stop(signal.SIGTERM) == 0
+
+    run(story())
+
+
+@pytest.mark.mosquitto
+def test_bot_waits_for_its_broker_and_comes_back_after_a_break(
+    plain: tuple[Server, int], tmp_path: Path
+) -> None:
+    server, port = plain
+
+    async def story() -> None:
+        meters = keys(tmp_path, FIRST)
+        server.kill()
+        with bots(tmp_path, port, ("consumer", FIRST, "--kwh-per-day 20")) as (bot,):
+            await until_async(partial(bot.lines, "wait"), "it says that it waits")
+            await asyncio.to_thread(server.start)
+            async with a_node(addresses(port), meters, speed=1_200.0) as node:
+                await until_async(partial(has, bot.lines, 1), "it orders")
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+                before = len(bot.lines("answer"))
+                await until_async(partial(has, bot.lines, before + 2), "it orders again")
+                stored = node.ingest.counts.get("stored", 0)
+                await until_async(
+                    lambda: node.ingest.counts.get("stored", 0) > stored, "its meter is heard"
+                )
+                assert await bot.stop(signal.SIGTERM) == 0
+                told = [one["outcome"] for one in bot.lines("wait")][-2:]
+                assert told == ["the broker is gone", "the broker is there again"]
 
     run(story())
 

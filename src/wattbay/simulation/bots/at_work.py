@@ -8,6 +8,7 @@ stands at what the market said last.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 10.0
 """Before a broker that is not there is tried again: twice as long each time. [s]"""
 GOODBYE_S = 5.0
 """How long a bot that stops waits for its last readings to be acknowledged. [s]"""
+LOOK_EVERY_S = 0.5
+"""How often a bot looks whether its broker is there. [s]"""
 TURN_S = 0.05
 HEARD = (Subject.CLOCK, Subject.STATE, Subject.SOLAR, Subject.CURVE)
 
@@ -92,6 +95,8 @@ class AtWork:
         self._post = post
         self._tell = tell
         self.bot = Bot(post.traits, read_meter(post.meter))
+        # What it would say of a broker that went away, the bot says itself.
+        logging.getLogger("gmqtt").setLevel(logging.ERROR)
         device, link = post.traits.device, post.link
         self._clock = SimulatedClock(Instant(0))
         self._client = GmqttClient(
@@ -129,7 +134,14 @@ class AtWork:
                 break
         if self._post.is_metered and not stop.is_set():
             self._start_meter()
-        await stop.wait()
+        is_there = True
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+            if self._client.is_connected != is_there:
+                is_there = not is_there
+                outcome = "the broker is there again" if is_there else "the broker is gone"
+                self._tell(Line(at=self.bot.now, action="wait", outcome=outcome))
         await self._leave()
 
     def _start_meter(self) -> None:

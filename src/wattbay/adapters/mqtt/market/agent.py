@@ -64,6 +64,8 @@ REMARK_BYTES_MAX = 16_384
 SUBMITTED_MAX = 1_000
 """Commands of period agents that wait for the exchange, at most."""
 DAYS_TOLD = 2
+FORGOTTEN_MAX = 1_000
+"""Deliveries of a product, within a week, whose books of an earlier start are taken away."""
 
 _BOOK = (
     e.OrderPlaced
@@ -286,8 +288,9 @@ class MarketAgent:
             return
         for name, product in state.registry.products.items():
             books = state.market.books.get(name, {})
-            first = sight.now - sight.now % isp_us - WEEK
-            last = sight.now + max(0, product.closes_before_us)
+            current = sight.now - sight.now % isp_us
+            first = current - min(WEEK, FORGOTTEN_MAX * isp_us)
+            last = current + max(0, product.closes_before_us) + 1
             for start in range(first, last, isp_us):
                 if Instant(start) not in books:
                     parts = (Subject.ORDERS, name, delivery_part(Instant(start)))
@@ -296,9 +299,9 @@ class MarketAgent:
                 if book.orders:
                     self._changed[name, delivery] = None
         self._fills.recall(state)
-        current = Instant(sight.now - sight.now % isp_us)
-        if any(phases.is_listed(state, name, current) for name in state.registry.products):
-            self._ask(self._periods.exchange.began, sight, current)
+        flowing = Instant(sight.now - sight.now % isp_us)
+        if any(phases.is_listed(state, name, flowing) for name in state.registry.products):
+            self._ask(self._periods.exchange.began, sight, flowing)
 
     def _sight(self) -> Sight:
         return Sight(self._of.state(), self._of.clock.now(), self._seq)
