@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -171,6 +172,22 @@ def test_folder_that_cannot_be_written_is_told(journal: SqliteJournal, tmp_path:
     (tmp_path / "archive" / "journal.part").mkdir(parents=True)
     with pytest.raises(AdapterError, match="cannot be written"):
         archive(journal, tmp_path / "archive")
+
+
+@pytest.mark.parametrize("bytes_max", [0, 500, 1_200])
+def test_full_disk_is_told_and_leaves_no_file_that_counts(
+    journal: SqliteJournal, tmp_path: Path, bytes_max: int
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_max, hard))
+    try:
+        with pytest.raises(AdapterError, match="cannot be written: File too large"):
+            archive(journal, tmp_path / "archive")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert headers(tmp_path / "archive") == []
+    assert len(archive(journal, tmp_path / "archive")) == 3
+    assert len(list((tmp_path / "archive").iterdir())) == 3
 
 
 # --- reading ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -175,6 +176,20 @@ def test_nothing_is_forgotten_that_could_not_be_written(
     with pytest.raises(AdapterError, match=r"london-2026-04-27.parquet cannot be written"):
         done(store, tmp_path / "folder", Instant(MONDAY + WEEK))
     assert store.count(ALL) == 128
+
+
+def test_full_disk_is_told_and_nothing_is_forgotten(
+    store: SqliteReadingStore, tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        with pytest.raises(AdapterError, match="cannot be written"):
+            done(store, tmp_path / "out", Instant(MONDAY + WEEK))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert store.count(ALL) == 128
+    assert names(tmp_path / "out") == []
 
 
 def test_store_pages_through_what_has_no_end(
