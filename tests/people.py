@@ -12,7 +12,7 @@ from wattbay.access.door import Door
 from wattbay.access.identity import Identity, Means
 from wattbay.access.passwords import Passwords
 from wattbay.access.people import MemoryPeople, People
-from wattbay.access.records import NEVER, Login
+from wattbay.access.records import Login
 from wattbay.access.roles import AccessRole, Permission
 from wattbay.access.secret_keys import Secrets
 from wattbay.ids import PartyId
@@ -45,8 +45,6 @@ def a_login(
     is_disabled: bool = False,
     must_change: bool = False,
     created_at: Instant = NOON,
-    failures: int = 0,
-    locked_until: Instant = NEVER,
 ) -> Login:
     return Login(
         login=name,
@@ -56,8 +54,6 @@ def a_login(
         created_at=created_at,
         is_disabled=is_disabled,
         must_change=must_change,
-        failures=failures,
-        locked_until=locked_until,
     )
 
 

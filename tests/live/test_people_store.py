@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,17 +19,25 @@ from sqlalchemy import Connection, create_engine
 
 from tests.people import NOON, PASSWORD, SECRETS, a_door, a_login, an_identity, quick_passwords, run
 from tests.servers import Server, postgres
+from wattbay.access.attempts import NAMES_MAX
 from wattbay.access.audit import BEFORE_ALL, next_line
 from wattbay.access.denial import AccessDenied
 from wattbay.access.desk import Desk
-from wattbay.access.records import AuditEntry, StoredAnswer
+from wattbay.access.records import (
+    ANSWERS_PER_OWNER_MAX,
+    CHALLENGES_MAX,
+    AuditEntry,
+    Challenge,
+    PeopleError,
+    StoredAnswer,
+)
 from wattbay.access.roles import AccessRole, Permission
 from wattbay.adapters.stores import people as people_room
 from wattbay.adapters.stores.people import SqlPeople
 from wattbay.adapters.stores.people.tables import TABLES, VERSION_TABLE
 from wattbay.errors import AdapterError
-from wattbay.ids import PartyId
-from wattbay.periods import SECOND, Instant
+from wattbay.ids import MeterId, PartyId
+from wattbay.periods import HOUR, SECOND, Instant
 
 MIGRATIONS = Path(people_room.__file__).parent / "migrations"
 PARTIES = [PartyId(f"house-{number}") for number in range(120)]
@@ -57,7 +66,7 @@ def migrate(connection: Connection, revision: str) -> None:
 
 
 ROWS_OF_0001 = (
-    "INSERT INTO people_logins VALUES ('anna', '{hashed}', '{role}', '', 1, '0', '0', 0, 0, 0)",
+    "INSERT INTO people_logins VALUES ('anna', '{hashed}', '{role}', '', 1, '0', '0', 0)",
     "INSERT INTO people_keys VALUES ('{key}', '{made}', 'anna', '', 'read_own', 1, NULL, NULL)",
     "INSERT INTO people_particulars VALUES ('house-1', '{{\"name\":\"Anna\"}}')",
     "INSERT INTO people_audit VALUES (1, {at}, 'anna', 'sign_in', '', 'done', '', '', '{line}')",
@@ -422,4 +431,43 @@ def test_fault_of_the_database_tells_no_values(path: Path) -> None:
     with pytest.raises(AdapterError, match="people_particulars") as caught:
         people.set_particulars(party, particulars_of(party, 1))
     assert f"<{party} v1>" not in repr(caught.value) + repr(caught.value.__cause__)
+    people.close()
+
+
+def fill(path: Path, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+    db = sqlite3.connect(path)
+    db.executemany(statement, rows)
+    db.commit()
+    db.close()
+
+
+def count(path: Path, table: str) -> int:
+    db = sqlite3.connect(path)
+    found = db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own names
+    db.close()
+    return int(found[0])
+
+
+def test_what_anybody_can_fill_is_bounded_and_the_newest_stay(path: Path) -> None:
+    people = SqlPeople(url_of(path))
+    names = ((f"{number:064x}", 1, 0, NOON + number) for number in range(NAMES_MAX + 3))
+    fill(path, "INSERT INTO people_attempts VALUES (?, ?, ?, ?)", names)
+    people.forget(Instant(NOON + NAMES_MAX))
+    assert count(path, "people_attempts") == NAMES_MAX
+    assert people.attempts(f"{2:064x}").failures == 0
+    assert people.attempts(f"{3:064x}").failures == 1
+
+    kept = (("root", f"k{n}", b"h", NOON + n, 200, b"") for n in range(ANSWERS_PER_OWNER_MAX + 3))
+    fill(path, "INSERT INTO people_answers VALUES (?, ?, ?, ?, ?, ?, NULL)", kept)
+    newest = dataclasses.replace(an_answer(), created_at=Instant(NOON + SECOND))
+    assert people.start_answer(newest) is None
+    assert count(path, "people_answers") == ANSWERS_PER_OWNER_MAX
+
+    open_ones = ((f"c{number}", "m07", NOON + SECOND) for number in range(CHALLENGES_MAX))
+    fill(path, "INSERT INTO people_challenges VALUES (?, ?, ?)", open_ones)
+    one_more = Challenge("one-more", MeterId("m07"), Instant(NOON + HOUR))
+    with pytest.raises(PeopleError, match="open already"):
+        people.add_challenge(one_more, NOON)
+    people.add_challenge(one_more, Instant(NOON + SECOND))
+    assert count(path, "people_challenges") == 1
     people.close()

@@ -11,6 +11,7 @@ import pytest
 
 from tests.people import NOON, PASSWORD, a_door, a_login, acts, run
 from tests.servers import postgres
+from wattbay.access.attempts import ATTEMPTS_LAST_US, Attempts
 from wattbay.access.denial import AccessDenied
 from wattbay.access.desk import Desk
 from wattbay.access.people import MemoryPeople, People
@@ -19,7 +20,6 @@ from wattbay.access.records import (
     ANSWER_LASTS_US,
     IN_FLIGHT_US,
     KEYS_PER_LOGIN_MAX,
-    NEVER,
     SESSIONS_PER_LOGIN_MAX,
     ApiKey,
     AuditEntry,
@@ -139,14 +139,22 @@ def test_change_of_a_login_counts_its_generation_and_the_changes_up(reopen: Open
         people.change_login("nobody", is_disabled=True)
 
 
-def test_failures_are_kept_without_ending_what_was_issued(reopen: Open) -> None:
+def test_wrong_passwords_are_counted_by_name_for_a_day_and_end_nothing(reopen: Open) -> None:
     people = reopen()
     people.add_login(a_login())
-    people.note_failures("anna", 5, later(SECOND))
-    kept = people.login("anna")
-    assert kept == a_login(failures=5, locked_until=later(SECOND))
-    with pytest.raises(PeopleError, match="no login"):
-        people.note_failures("nobody", 1, NEVER)
+    before = people.changes(NOON)
+    anna, ben = "a" * 64, "b" * 64
+    people.note_attempts(anna, Attempts(4), NOON)
+    people.note_attempts(anna, Attempts(5, later(SECOND)), NOON)
+    people.note_attempts(ben, Attempts(1), later(SECOND))
+    assert people.changes(NOON) == before
+    assert reopen().attempts(anna) == Attempts(5, later(SECOND))
+    assert people.attempts("c" * 64) == Attempts()
+    people.forget(later(ATTEMPTS_LAST_US))
+    assert people.attempts(anna) == Attempts()
+    assert people.attempts(ben) == Attempts(1)
+    people.note_attempts(ben, Attempts(), NOON)
+    assert people.attempts(ben) == Attempts()
 
 
 def test_administrators_are_those_that_can_come_in(reopen: Open) -> None:

@@ -10,8 +10,8 @@ GATHERED_US = MINUTE
 KINDS_MAX = 1_000
 """Kinds of denial within a minute that get a line of their own."""
 
-Kind = tuple[str, str, str, str]
-_OTHERS: Kind = ("", "any", "", "denied")
+Kind = tuple[str, str, str, str, str]
+_OTHERS: Kind = ("", "any", "", "denied", "")
 
 
 class Denials:
@@ -24,11 +24,11 @@ class Denials:
         """How many came since the first, by kind."""
         self._since = Instant(0)
 
-    def note(self, entry: AuditEntry) -> None:
-        """Keep a denial."""
+    def note(self, entry: AuditEntry, *, apart: str = "") -> None:
+        """Keep a denial; it is of a kind with others that have all in common, and `apart`."""
         if not self._since <= entry.at < self._since + GATHERED_US:
             self.flush(entry.at)
-        kind = (entry.login, entry.act, entry.subject, entry.outcome)
+        kind = (entry.login, entry.act, entry.subject, entry.outcome, apart)
         if kind not in self._more and len(self._more) >= KINDS_MAX:
             kind = _OTHERS
         if kind in self._more:
@@ -42,8 +42,8 @@ class Denials:
         """Write how many came besides the first ones, and begin anew."""
         more, self._more, self._since = self._more, {}, at
         lines = [
-            AuditEntry(at, *kind, f"{count} more of the kind")
-            for kind, count in more.items()
+            AuditEntry(at, login, act, subject, outcome, f"{count} more of the kind")
+            for (login, act, subject, outcome, _), count in more.items()
             if count
         ]
         if lines:

@@ -6,7 +6,7 @@ from wattbay.access.chance import one_time_password
 from wattbay.access.door import Door
 from wattbay.access.identity import Identity
 from wattbay.access.people import People
-from wattbay.access.records import NEVER, Login, Particulars, PeopleError
+from wattbay.access.records import Login, Particulars, PeopleError
 from wattbay.access.roles import AccessRole, Permission
 from wattbay.ids import PartyId, is_id
 
@@ -62,7 +62,7 @@ class Desk:
         hashed = await self._door.hash(clear)
         with self._people.one_write():
             self._people.change_login(login, password_hash=hashed, must_change=True)
-            self._people.note_failures(login, 0, NEVER)
+            self._door.forgive(login)
             self._people.end_sessions(login)
             self._write("reset_password", by, login, "", request_id)
         return clear

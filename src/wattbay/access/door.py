@@ -11,7 +11,7 @@ import hmac
 from dataclasses import dataclass
 from typing import NoReturn
 
-from wattbay.access.attempts import Attempts, Strangers
+from wattbay.access.attempts import Attempts
 from wattbay.access.audit import printable
 from wattbay.access.chance import key_id, secret_text
 from wattbay.access.denial import AccessDenied, Denial
@@ -94,7 +94,6 @@ class Door:
         self._secrets = secrets
         self._tokens = Tokens(secrets.token_keys, community)
         self._denials = Denials(people)
-        self._strangers = Strangers()
         self._hashing = asyncio.Semaphore(HASHED_AT_ONCE)
         self._waiting = 0
         self._known = Known(people)
@@ -209,11 +208,17 @@ class Door:
         raise AccessDenied(reason)
 
     def _note_denial(
-        self, act: str, reason: Denial, login: str, subject: str, request_id: str
+        self,
+        act: str,
+        reason: Denial,
+        login: str,
+        subject: str,
+        request_id: str,
+        apart: str = "",
     ) -> None:
         at = self.clock.now()
         entry = AuditEntry(at, login, act, subject, reason.value, "", request_id)
-        self._denials.note(entry)
+        self._denials.note(entry, apart=apart)
 
     # Passwords and sessions.
 
@@ -228,6 +233,9 @@ class Door:
             too many sign in at once.
         """
         hashed = await self._verify(login, password, "sign_in", request_id)
+        renewed = None
+        if self.passwords.is_outdated(hashed):
+            renewed = await self.hash(password)
         at = self.clock.now()
         known = self.people.login(login)
         if known is None or known.password_hash != hashed:  # It was changed meanwhile.
@@ -235,58 +243,58 @@ class Door:
         if known.is_disabled:
             self.deny("sign_in", Denial.DISABLED, login=login, request_id=request_id)
         with self.people.one_write():
-            self._clear_failures(known)
+            if renewed is not None:
+                self.people.change_login(login, password_hash=renewed)
+            self.forgive(login)
             session = self._new_session(known, at)
             self.write("sign_in", login, request_id=request_id)
         return session
 
     async def _verify(self, login: str, password: str, act: str, request_id: str) -> str:
-        """Return the hash that a password was right by; count it where it is wrong."""
+        """Return the hash that a password was right by; count it where it is wrong.
+
+        Whether anybody bears the name makes no difference to what is computed or written.
+        """
         if self._waiting >= WAITING_MAX:
             raise AccessDenied(Denial.BUSY, retry_after_us=SECOND)
+        name_hash = self._secrets.name_hash(login)
         self._waiting += 1
         try:
             async with self._hashing:
                 known = self.people.login(login) if is_id(login) else None
                 named = "" if known is None else login
-                attempts = self._attempts(login, known)
                 at = self.clock.now()
-                if attempts.locked_until > at:
-                    self._note_denial(act, Denial.LOCKED, named, "", request_id)
-                    rest_us = attempts.locked_until - at
+                rest_us = self.people.attempts(name_hash).locked_until - at
+                if rest_us > 0:
+                    self._note_denial(act, Denial.LOCKED, named, "", request_id, name_hash)
                     raise AccessDenied(Denial.LOCKED, retry_after_us=rest_us)
                 hashed = None if known is None else known.password_hash
                 right = await asyncio.to_thread(self.passwords.is_right, password, hashed)
                 if right and hashed is not None:
                     return hashed
-                self._count_failure(login)
+                with self.people.one_write():
+                    self._count_failure(name_hash)
+                    self._note_denial(act, Denial.NOT_KNOWN, named, "", request_id, name_hash)
         finally:
             self._waiting -= 1
-        self._note_denial(act, Denial.NOT_KNOWN, named, "", request_id)
         raise AccessDenied(Denial.NOT_KNOWN)
+
+    def _count_failure(self, name_hash: str) -> None:
+        """Count one more wrong password, to those that there are by now."""
+        at = self.clock.now()
+        after = self.people.attempts(name_hash).after_failure(at)
+        self.people.note_attempts(name_hash, after, at)
+
+    def forgive(self, login: str) -> None:
+        """Forget the wrong passwords under a name: its next one is the first."""
+        name_hash = self._secrets.name_hash(login)
+        if self.people.attempts(name_hash).failures:
+            self.people.note_attempts(name_hash, Attempts(), self.clock.now())
 
     async def hash(self, password: str) -> str:
         """Return what is kept of a password, made in a thread when its turn comes."""
         async with self._hashing:
             return await asyncio.to_thread(self.passwords.hash, password)
-
-    def _attempts(self, login: str, known: Login | None) -> Attempts:
-        if known is None:
-            return self._strangers.of(login)
-        return Attempts(known.failures, known.locked_until)
-
-    def _count_failure(self, login: str) -> None:
-        """Count one more wrong password, as the records are now."""
-        known = self.people.login(login) if is_id(login) else None
-        after = self._attempts(login, known).after_failure(self.clock.now())
-        if known is None:
-            self._strangers.put(login, after)
-        else:
-            self.people.note_failures(login, after.failures, after.locked_until)
-
-    def _clear_failures(self, known: Login) -> None:
-        if known.failures:
-            self.people.note_failures(known.login, 0, NEVER)
 
     def _new_session(self, login: Login, at: Instant) -> Session:
         token = secret_text()
@@ -331,7 +339,7 @@ class Door:
             self.deny("change_password", Denial.NOT_KNOWN, login=identity.login,
                       request_id=request_id)  # fmt: skip
         with self.people.one_write():
-            self._clear_failures(known)
+            self.forgive(known.login)
             changed = self.people.change_login(known.login, password_hash=made, must_change=False)
             self.people.end_sessions(known.login)
             session = self._new_session(changed, self.clock.now())

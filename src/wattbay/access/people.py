@@ -11,6 +11,8 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Protocol, Unpack
 
+from wattbay.access.attempts import ATTEMPTS_LAST_US, NAMES_MAX, Attempts
+from wattbay.access.attempts import NONE as NO_ATTEMPTS
 from wattbay.access.audit import BEFORE_ALL, chain_faults, next_line
 from wattbay.access.records import (
     ANSWER_BYTES_MAX,
@@ -21,6 +23,7 @@ from wattbay.access.records import (
     IN_FLIGHT_US,
     KEYS_PER_LOGIN_MAX,
     LOGINS_MAX,
+    NEVER,
     PAGE_MAX,
     PARTICULARS_CHARACTERS_MAX,
     SESSIONS_PER_LOGIN_MAX,
@@ -75,8 +78,11 @@ class People(Protocol):
     def change_login(self, login: str, **changes: Unpack[LoginChanges]) -> Login:
         """Change a login and count its generation up; return it as it is now."""
 
-    def note_failures(self, login: str, failures: int, locked_until: Instant) -> None:
-        """Keep how often a wrong password came, and until when the login rests."""
+    def attempts(self, name_hash: str) -> Attempts:
+        """Return how often a wrong password came under a name, by its hash."""
+
+    def note_attempts(self, name_hash: str, attempts: Attempts, at: Instant) -> None:
+        """Keep that; nothing where there are none."""
 
     def remove_login(self, login: str) -> bool:
         """Take a login away with its keys, sessions and answers; tell whether there was one."""
@@ -153,7 +159,7 @@ class People(Protocol):
         """Use a challenge up; return whom it was for, None where it is unknown or expired."""
 
     def forget(self, at: Instant) -> None:
-        """Take away what has expired: sessions, answers, challenges."""
+        """Take away what has expired: sessions, answers, challenges, attempts."""
 
     def close(self) -> None:
         """Close the store."""
@@ -171,6 +177,7 @@ class MemoryPeople:
         self._particulars: dict[PartyId, Particulars] = {}
         self._answers: dict[tuple[str, str], StoredAnswer] = {}
         self._challenges: dict[str, Challenge] = {}
+        self._attempts: dict[str, tuple[Attempts, Instant]] = {}
         self._audit: list[AuditLine] = []
         self._head = BEFORE_ALL
 
@@ -184,7 +191,7 @@ class MemoryPeople:
         """Make all writes within stand together, or none of them."""
         tables: tuple[dict[str, object], ...] = (
             self._logins, self._keys, self._sessions, self._particulars, self._answers,
-            self._challenges,
+            self._challenges, self._attempts,
         )  # type: ignore[assignment] # fmt: skip # copied and put back as they are
         before = [dict(table) for table in tables]
         lines, head = len(self._audit), self._head
@@ -242,11 +249,15 @@ class MemoryPeople:
             raise PeopleError(f"there is no login {login}")
         return found
 
-    def note_failures(self, login: str, failures: int, locked_until: Instant) -> None:
-        """Keep how often a wrong password came, and until when the login rests."""
-        old = self._known(login)
-        self._logins[login] = replace(old, failures=failures, locked_until=locked_until)
-        self._changes += 1
+    def attempts(self, name_hash: str) -> Attempts:
+        """Return how often a wrong password came under a name, by its hash."""
+        return self._attempts.get(name_hash, (NO_ATTEMPTS, NEVER))[0]
+
+    def note_attempts(self, name_hash: str, attempts: Attempts, at: Instant) -> None:
+        """Keep that; nothing where there are none."""
+        self._attempts.pop(name_hash, None)
+        if attempts.failures:
+            self._attempts[name_hash] = (attempts, at)
 
     def remove_login(self, login: str) -> bool:
         """Take a login away with its keys, sessions and answers; tell whether there was one."""
@@ -299,7 +310,8 @@ class MemoryPeople:
 
     def add_session(self, session: StoredSession) -> None:
         """Keep a new session; the login's oldest ends where it has too many."""
-        self._known(session.login)
+        if session.login not in self._logins or session.session_hash in self._sessions:
+            raise PeopleError(f"there is no login {session.login}, or the session is there already")
         self._sessions[session.session_hash] = session
         own = [one for one in self._sessions.values() if one.login == session.login]
         own.sort(key=lambda one: (one.created_at, one.session_hash), reverse=True)
@@ -387,6 +399,8 @@ class MemoryPeople:
             self.forget(at)
         if len(self._challenges) >= CHALLENGES_MAX:
             raise PeopleError(f"{CHALLENGES_MAX} challenges are open already")
+        if challenge.challenge in self._challenges:
+            raise PeopleError("this challenge is open already")
         self._challenges[challenge.challenge] = challenge
 
     def take_challenge(self, challenge: str, at: Instant) -> MeterId | None:
@@ -395,7 +409,11 @@ class MemoryPeople:
         return None if found is None or found.expires_at <= at else found.device
 
     def forget(self, at: Instant) -> None:
-        """Take away what has expired: sessions, answers, challenges."""
+        """Take away what has expired: sessions, answers, challenges, attempts."""
+        newest = sorted(self._attempts.items(), key=lambda one: (one[1][1], one[0]), reverse=True)
+        kept = [one for one in newest[:NAMES_MAX] if at < one[1][1] + ATTEMPTS_LAST_US]
+        self._attempts.clear()
+        self._attempts.update(kept)
         for session in [one for one in self._sessions.values() if one.expires_at <= at]:
             del self._sessions[session.session_hash]
         for place in [place for place, one in self._answers.items() if is_over(one, at)]:

@@ -51,9 +51,6 @@ class Login:
     """The password is a one-time password."""
     generation: int = 0
     """Counts up with each change, and whatever was issued before is over."""
-    failures: int = 0
-    """Wrong passwords since the last right one."""
-    locked_until: Instant = NEVER
 
 
 class LoginChanges(TypedDict, total=False):

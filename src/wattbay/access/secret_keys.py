@@ -61,6 +61,11 @@ class Secrets:
         """Return what is kept of an API key; by the present pepper or one before it. [hex]"""
         return hmac.digest(self.peppers[pepper], clear.encode(), "sha256").hex()
 
+    def name_hash(self, name: str) -> str:
+        """Return what is kept of a name that somebody typed: it may be a password. [hex]"""
+        typed = b"name/" + name.encode("utf-8", "surrogatepass")
+        return hmac.digest(self.peppers[0], typed, "sha256").hex()
+
 
 def _derive(key: bytes, purpose: bytes) -> bytes:
     return hmac.digest(key, b"wattbay/" + purpose, "sha256")

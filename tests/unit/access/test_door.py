@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from argon2 import PasswordHasher
 
 from tests.people import NOON, PASSWORD, SECRETS, a_door, acts, an_identity, run
 from wattbay.access.attempts import FIRST_REST_US, FREE_FAILURES, REST_MAX_US
@@ -18,6 +19,7 @@ from wattbay.access.door import (
     Door,
 )
 from wattbay.access.identity import Identity, Means
+from wattbay.access.passwords import Passwords
 from wattbay.access.records import PeopleError
 from wattbay.access.roles import AccessRole, Permission
 from wattbay.access.secret_keys import Secrets
@@ -95,6 +97,35 @@ def test_right_password_after_a_rest_starts_the_count_anew() -> None:
     run(door.sign_in("anna", PASSWORD))
     assert denied(door.sign_in, "anna", OTHER).reason is Denial.NOT_KNOWN
     assert run(door.sign_in("anna", PASSWORD)).login == "anna"
+
+
+def test_name_that_nobody_bears_leaves_as_many_traces_as_one_that_somebody_does() -> None:
+    traces = []
+    for login in ("anna", "nobody"):
+        door, clock = a_door()
+        before = len(door.people.logins())
+        for _ in range(FREE_FAILURES + 2):
+            for name in (login, f"{login}-2"):
+                denied(door.sign_in, name, OTHER)
+            clock.advance(Instant(clock.now() + SECOND))
+        kept = door.people.attempts(SECRETS.name_hash(login))
+        traces.append((kept, len(acts(door)), before))
+    assert traces[0] == traces[1]
+
+
+def test_password_of_older_parameters_is_hashed_anew_when_it_is_right() -> None:
+    door, clock = a_door()
+    dearer = Passwords(PasswordHasher(time_cost=2, memory_cost=8, parallelism=1))
+    later = Door(door.people, SECRETS, clock, passwords=dearer)
+    denied(later.sign_in, "anna", OTHER)
+    anna = door.people.login("anna")
+    assert anna is not None
+    assert dearer.is_outdated(anna.password_hash or "")
+    run(later.sign_in("anna", PASSWORD))
+    anna = door.people.login("anna")
+    assert anna is not None
+    assert not dearer.is_outdated(anna.password_hash or "")
+    assert run(later.sign_in("anna", PASSWORD)).login == "anna"
 
 
 def test_guesses_sent_at_once_are_counted_one_by_one() -> None:

@@ -34,8 +34,7 @@ def row_of_login(login: Login) -> Values:
         "login": login.login, "password_hash": login.password_hash, "roles": names(login.roles),
         "parties": names(login.parties), "created_at": login.created_at,
         "is_disabled": login.is_disabled, "must_change": login.must_change,
-        "generation": login.generation, "failures": login.failures,
-        "locked_until": login.locked_until,
+        "generation": login.generation,
     }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from wattbay.access.attempts import ATTEMPTS_LAST_US, NAMES_MAX, Attempts
 from wattbay.access.audit import chain_faults, next_line
 from wattbay.access.people import checked_answer, checked_particulars, is_over
 from wattbay.access.records import (
@@ -55,6 +56,7 @@ from wattbay.adapters.stores.people import rows
 from wattbay.adapters.stores.people.database import Database
 from wattbay.adapters.stores.people.tables import (
     ANSWERS,
+    ATTEMPTS,
     AUDIT,
     CHALLENGES,
     KEYS,
@@ -197,16 +199,23 @@ class SqlPeople:
             self._changed(db)
         return found
 
-    def note_failures(self, login: str, failures: int, locked_until: Instant) -> None:
-        """Keep how often a wrong password came, and until when the login rests."""
+    def attempts(self, name_hash: str) -> Attempts:
+        """Return how often a wrong password came under a name, by its hash."""
+        query = select(ATTEMPTS.c.failures, ATTEMPTS.c.locked_until)
+        with self._db.read() as db:
+            row = db.execute(query.where(ATTEMPTS.c.name_hash == name_hash)).first()
+        return Attempts() if row is None else Attempts(*row)
+
+    def note_attempts(self, name_hash: str, attempts: Attempts, at: Instant) -> None:
+        """Keep that; nothing where there are none."""
         with self._write() as db:
-            done = db.execute(
-                update(LOGINS)
-                .where(LOGINS.c.login == login)
-                .values(failures=failures, locked_until=locked_until)
-            )
-            if not done.rowcount:
-                raise PeopleError(f"there is no login {login}")
+            if not attempts.failures:
+                db.execute(delete(ATTEMPTS).where(ATTEMPTS.c.name_hash == name_hash))
+                return
+            values = {**attempts._asdict(), "noted_at": at}
+            new = self._db.insert(ATTEMPTS).values(name_hash=name_hash, **values)
+            place = [ATTEMPTS.c.name_hash]
+            db.execute(new.on_conflict_do_update(index_elements=place, set_=values))
 
     def remove_login(self, login: str) -> bool:
         """Take a login away with its keys, sessions and answers; tell whether there was one."""
@@ -276,7 +285,8 @@ class SqlPeople:
             try:
                 db.execute(insert(SESSIONS).values(rows.row_of_session(session)))
             except IntegrityError as error:
-                raise PeopleError(f"there is no login {session.login}") from error
+                said = f"there is no login {session.login}, or the session is there already"
+                raise PeopleError(said) from error
             old = delete(SESSIONS).where(own, SESSIONS.c.session_hash.not_in(newest))
             if db.execute(old).rowcount:
                 self._changed(db)
@@ -425,7 +435,10 @@ class SqlPeople:
                 self.forget(at)
                 if _count(db, CHALLENGES.c.challenge) >= CHALLENGES_MAX:
                     raise PeopleError(f"{CHALLENGES_MAX} challenges are open already")
-            db.execute(insert(CHALLENGES).values(challenge._asdict()))
+            try:
+                db.execute(insert(CHALLENGES).values(challenge._asdict()))
+            except IntegrityError as error:
+                raise PeopleError("this challenge is open already") from error
 
     def take_challenge(self, challenge: str, at: Instant) -> MeterId | None:
         """Use a challenge up; return whom it was for, None where it is unknown or expired."""
@@ -441,16 +454,23 @@ class SqlPeople:
         return MeterId(found.device)
 
     def forget(self, at: Instant) -> None:
-        """Take away what has expired: sessions, answers, challenges."""
+        """Take away what has expired: sessions, answers, challenges, attempts."""
         answered, begun = at - ANSWER_LASTS_US, at - IN_FLIGHT_US
         over = or_(
             ANSWERS.c.created_at <= answered,
             and_(ANSWERS.c.status == 0, ANSWERS.c.created_at <= begun),
         )
+        newest = (
+            select(ATTEMPTS.c.name_hash)
+            .order_by(ATTEMPTS.c.noted_at.desc(), ATTEMPTS.c.name_hash.desc())
+            .limit(NAMES_MAX)
+        )
         with self._write() as db:
             db.execute(delete(SESSIONS).where(SESSIONS.c.expires_at <= at))
             db.execute(delete(ANSWERS).where(over))
             db.execute(delete(CHALLENGES).where(CHALLENGES.c.expires_at <= at))
+            db.execute(delete(ATTEMPTS).where(ATTEMPTS.c.noted_at <= at - ATTEMPTS_LAST_US))
+            db.execute(delete(ATTEMPTS).where(ATTEMPTS.c.name_hash.not_in(newest)))
 
     def close(self) -> None:
         """Close the store."""

@@ -36,8 +36,6 @@ LOGINS = Table(
     Column("is_disabled", Boolean, nullable=False),
     Column("must_change", Boolean, nullable=False),
     Column("generation", BigInteger, nullable=False),
-    Column("failures", BigInteger, nullable=False),
-    Column("locked_until", BigInteger, nullable=False),
 )
 
 KEYS = Table(
@@ -112,4 +110,13 @@ CHALLENGES = Table(
     Column("challenge", String(128), primary_key=True),
     Column("device", ID, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+ATTEMPTS = Table(
+    "people_attempts",
+    TABLES,
+    Column("name_hash", HASH, primary_key=True),
+    Column("failures", BigInteger, nullable=False),
+    Column("locked_until", BigInteger, nullable=False),
+    Column("noted_at", BigInteger, nullable=False, index=True),
 )

@@ -21,8 +21,6 @@ def upgrade() -> None:
         sa.Column("is_disabled", sa.Boolean, nullable=False),
         sa.Column("must_change", sa.Boolean, nullable=False),
         sa.Column("generation", sa.BigInteger, nullable=False),
-        sa.Column("failures", sa.BigInteger, nullable=False),
-        sa.Column("locked_until", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "people_keys",

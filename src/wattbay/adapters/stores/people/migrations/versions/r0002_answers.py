@@ -1,4 +1,4 @@
-"""Answers that are remembered, challenges of devices, and when a key was last used."""
+"""Answers that are remembered, challenges, wrong passwords, and when a key was last used."""
 
 from __future__ import annotations
 
@@ -27,4 +27,11 @@ def upgrade() -> None:
         sa.Column("challenge", sa.String(128), primary_key=True),
         sa.Column("device", sa.String(64), nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+    )
+    op.create_table(
+        "people_attempts",
+        sa.Column("name_hash", sa.String(64), primary_key=True),
+        sa.Column("failures", sa.BigInteger, nullable=False),
+        sa.Column("locked_until", sa.BigInteger, nullable=False),
+        sa.Column("noted_at", sa.BigInteger, nullable=False, index=True),
     )
