@@ -15,6 +15,7 @@ import typer
 from wattbay.cli.archive import app as archive
 from wattbay.cli.backup import app as backup
 from wattbay.cli.bot import app as bot
+from wattbay.cli.certificates import app as certificates
 from wattbay.cli.config import app as config
 from wattbay.cli.device import app as device
 from wattbay.cli.show import app as show
@@ -335,6 +336,7 @@ def doctor(as_json: AsJson = False) -> None:
 app.add_typer(archive, name="archive")
 app.add_typer(backup, name="backup")
 app.add_typer(bot, name="bot")
+app.add_typer(certificates, name="certificates")
 app.add_typer(config, name="config")
 app.add_typer(device, name="device")
 app.add_typer(show, name="show")

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -44,6 +45,24 @@ class Certificate(NamedTuple):
         path = folder / f"{name}.key"
         path.touch(mode=0o600)
         path.write_bytes(secret)
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> Certificate:
+        """Read ``NAME.pem`` and ``NAME.key`` of a folder.
+
+        Raises
+        ------
+        OSError
+            If one cannot be read.
+        ValueError
+            If they are no certificate with a P-256 key.
+        """
+        certificate = x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes())
+        key = load_pem_private_key((folder / f"{name}.key").read_bytes(), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            msg = f"{name}.key is no P-256 key"
+            raise ValueError(msg)  # noqa: TRY004 - the file is wrong, not the caller
+        return cls(certificate, key)
 
 
 def new_authority(name: str, now: datetime) -> Certificate:
