@@ -103,24 +103,32 @@ async def _work(post: Post, *, as_json: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    console = Console(highlight=False)
-    if not as_json:
-        console.print(Text(_row([name for name, _ in COLUMNS], "outcome"), style="bold"))
-    bot = AtWork(post, _print_json if as_json else _Printer(console))
-    await bot.work(stop)
+    if as_json:
+        await AtWork(post, _print_json).work(stop)
+        return
+    printer = Printer(Console(highlight=False))
+    printer.head()
+    await AtWork(post, printer).work(stop)
 
 
 def _print_json(line: Line) -> None:
     print(msgspec.json.encode(line).decode(), flush=True)
 
 
-class _Printer:
+class Printer:
     """Prints one line of a table an action."""
 
     def __init__(self, console: Console) -> None:
+        """Print there."""
         self._console = console
 
+    def head(self) -> None:
+        """Print what the columns are."""
+        head = _row([name for name, _ in COLUMNS], "outcome")
+        self._console.print(Text(head, style="bold"), soft_wrap=True)
+
     def __call__(self, line: Line) -> None:
+        """Print an action."""
         price = "" if line.price is None else f"{line.price / NANO_PER_WH_IN_CENT_PER_KWH:.3f}"
         cells = [
             _clock(line.at),
@@ -147,4 +155,4 @@ def _row(cells: list[str], outcome: str) -> str:
     return "  ".join([*fitted, outcome]).rstrip()
 
 
-__all__ = ["Asked", "Place", "work"]
+__all__ = ["Asked", "Place", "Printer", "work"]
