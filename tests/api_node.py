@@ -111,7 +111,7 @@ class MemoryLatest:
         return self.readings
 
 
-@dataclass
+@dataclass(eq=False)
 class Bench:
     """A node and all that stands behind it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
@@ -14,13 +15,14 @@ from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from wattbay.access.denial import AccessDenied
 from wattbay.access.records import PeopleError
 from wattbay.adapters.api import offered
 from wattbay.adapters.api.callers import denied
 from wattbay.adapters.api.counts import Counts
-from wattbay.adapters.api.document import document
+from wattbay.adapters.api.document import TITLE, document
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.problems import Flaw, Problem, tell
 from wattbay.adapters.api.rates import Pace
@@ -49,8 +51,9 @@ def create_app(
     """
     chosen = offered.sections() if sections is None else tuple(sections)
     app = FastAPI(
-        title="Wattbay",
+        title=TITLE,
         version=version("wattbay"),
+        routes=list(_routes(chosen)),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -60,20 +63,23 @@ def create_app(
     app.state.counts = Counts(registry)
     app.state.pace = Pace(node.limits, node.wall)
     app.state.repeats = Repeats()
-    for section in chosen:
-        section.enter(app)
-    written: list[bytes] = []
-
-    def text() -> bytes:
-        if not written:
-            written.append(msgspec.json.encode(document(app, chosen)))
-        return written[0]
-
-    app.state.document = text
+    app.state.document = partial(_document, chosen)
     for error, teller in _TELLERS:
         app.add_exception_handler(error, teller)
     app.add_middleware(Wire, node=node, counts=app.state.counts)
     return app
+
+
+@lru_cache(maxsize=4)
+def _routes(sections: tuple[Section, ...]) -> tuple[BaseRoute, ...]:
+    """Return the routes of sections. They know no node: that is their application's."""
+    return tuple(route for section in sections for route in section.routes())
+
+
+@lru_cache(maxsize=4)
+def _document(sections: tuple[Section, ...]) -> bytes:
+    """Return the OpenAPI document of sections, which is long in the making."""
+    return msgspec.json.encode(document(_routes(sections), sections, version("wattbay")))
 
 
 # --- what is raised, as problems -------------------------------------------------------------

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from wattbay.adapters.api.callers import SESSION_COOKIE
 from wattbay.adapters.api.problems import PROBLEM_JSON, ProblemTold
@@ -45,14 +45,14 @@ _SCHEMES: Final[Mapping[str, Json]] = MappingProxyType(
 )
 
 
-def document(app: FastAPI, sections: Sequence[Section]) -> Json:
-    """Return the OpenAPI document of an application."""
+def document(routes: Sequence[BaseRoute], sections: Sequence[Section], version: str) -> Json:
+    """Return the OpenAPI document of sections and their routes."""
     operations = [one for section in sections for one in section.operations]
     made = get_openapi(
         title=TITLE,
-        version=app.version,
+        version=version,
         description=ABOUT,
-        routes=app.routes,
+        routes=routes,
         tags=[
             {"name": tag, "description": about}
             for tag, about in {one.tag: one.about for one in sections}.items()

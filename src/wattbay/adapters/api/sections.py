@@ -9,12 +9,13 @@ ends in an answer (`answers.answer`) or a `Problem`. `wattbay.adapters.api.offer
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fastapi import FastAPI
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from wattbay.access.roles import Permission
 
@@ -127,12 +128,12 @@ class Section:
 
         return keep
 
-    def enter(self, app: FastAPI) -> None:
-        """Let an application offer this section."""
+    def routes(self) -> Iterator[BaseRoute]:
+        """Yield the route of each operation and WebSocket."""
         for operation, endpoint in self._offered:
             text = inspect.cleandoc(endpoint.__doc__ or "")
             summary, _, description = text.partition("\n")
-            app.add_api_route(
+            yield APIRoute(
                 operation.path,
                 endpoint,
                 methods=[operation.method],
@@ -145,4 +146,4 @@ class Section:
                 response_model=None,
             )
         for path, endpoint in self._sockets:
-            app.add_api_websocket_route(path, endpoint)
+            yield APIWebSocketRoute(path, endpoint)
