@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from benchmarks import batches, blocks, ingest, trading
 from benchmarks import book as order_book
+from benchmarks import history as past
 from benchmarks import postgres_journal as on_postgres
 from benchmarks import watch as watching
 from benchmarks.machine import cpu_s, run
@@ -251,6 +252,18 @@ def batches_of_orders() -> Iterator[Figure]:
         yield Figure(what, speeds["replay"], unit, *again, is_more_better=True)
 
 
+# --- the past ---------------------------------------------------------------------------------
+
+
+def history() -> Iterator[Figure]:
+    """Measure what readers of the past cost: an entry on its way in, and the first answer."""
+    found = past.figures()
+    yield Figure("history, an entry folded", found["fold"], "CPU µs", 40, 25)
+    yield Figure("history, opened and asked", found["open and answer"], "CPU ms", 50, 10)
+    slowest = max(value for what, value in found.items() if what != "fold" and what[0] == "a")
+    yield Figure("history, the slowest page", slowest, "CPU ms", 5, 1)
+
+
 # --- the wire of the devices -----------------------------------------------------------------
 
 INGEST_BOUNDS_US = {
@@ -295,6 +308,7 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "batches": batches_of_orders,
         "watch": watched,
         "postgres": postgres_journal,
+        "history": history,
         "ingest": readings_in,
         "week": week,
         "scale": scale,

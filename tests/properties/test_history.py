@@ -177,6 +177,8 @@ def a_want(chance: Random, rows: Mapping[str, list[Answered]]) -> Want:
     row = chance.choice(rows[table])
     names = [column.name for column in COLUMNS[table]] + ["seq"] * (table in SEQ_TOO)
     equals = {name: row[name] for name in chance.sample(names, chance.choice((0, 0, 1, 1, 2)))}
+    if "state" in names and chance.random() < 0.2:
+        equals["state"] = "open"
     pods = None
     if table in POD_COLUMNS and chance.random() < 0.6:
         pods = frozenset(map(str, chance.sample(PODS, chance.randint(0, 5))))
@@ -193,8 +195,9 @@ def a_want(chance: Random, rows: Mapping[str, list[Answered]]) -> Want:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_is_wanted_is_found_page_by_page(seed: int) -> None:
-    chance = Random(seed)
-    history = folded(memory_history(), street(seed).heard.entries)
+    chance, entries = Random(seed), street(seed).heard.entries
+    # Of every other one something is open yet.
+    history = folded(memory_history(), entries[: len(entries) // (1 + seed % 2)])
     rows = told(history)
     for _ in range(300):
         want = a_want(chance, rows)

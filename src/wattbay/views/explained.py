@@ -30,7 +30,7 @@ class Explained(NamedTuple):
     versions: list[Answered]
     """All there are, first to last."""
     metered: Answered | None
-    """What was known of the pod's energy when it was issued; the receipt nets it at times."""
+    """What was known of the pod's energy when it was issued; receipts net it where products do."""
     lines: list[Line]
     """What it comes to, energy by energy and price by price."""
     without_market: list[Line]
@@ -50,23 +50,25 @@ def explained(
         What is registered, with published prices: that of the running exchange.
     """
     within = Want("receipts", since=delivery, until=Instant(delivery + 1))
-    issued = list(history.all(within))
-    versions = [row for row in issued if row["pod"] == pod]
+    versions = list(history.all(within._replace(pods=frozenset({pod}))))
     told = [row for row in versions if version in (None, row["version"])]
     if not told:
         return None
     receipt = told[-1]
     until = _number(receipt, "entry")
+    met = _met(history, within._replace(table="trades"), pod)
+    sellers = (str(trade["seller_pod"]) for trade in met if trade["buyer_pod"] == pod)
+    pods = frozenset({str(pod), *sellers})
+    issued = history.all(within._replace(pods=pods))
     standing = {row["pod"]: row for row in issued if _number(row, "entry") <= until}
     rows = msgspec.convert(list(standing.values()), list[ReceiptRow])
     shown = msgspec.convert(receipt, ReceiptRow)
     ground = _ground(history, registry, shown, rows)
-    trades = list(history.all(within._replace(table="trades")))
-    lines = explain(shown, msgspec.convert(trades, list[TradeRow]), ground)
+    lines = explain(shown, msgspec.convert(met, list[TradeRow]), ground)
     without = without_market(shown, ground.tariff)
     known = [
         row
-        for row in history.all(within._replace(table="meters", equals={"pod": pod}))
+        for row in history.all(within._replace(table="meters", pods=frozenset({pod})))
         if _number(row, "entry") <= until
     ]
     return Explained(
@@ -77,6 +79,16 @@ def explained(
         without,
         disagreements(shown, lines, without),
     )
+
+
+def _met(history: History, within: Want, pod: str) -> list[Answered]:
+    """Return the trades of a pod, and all those of whoever sold to it, in their order.
+
+    What of a purchase was delivered depends on what else its seller had sold.
+    """
+    mine = history.all(within._replace(pods=frozenset({pod})))
+    sellers = {str(trade["seller_pod"]) for trade in mine if trade["buyer_pod"] == pod}
+    return list(history.all(within._replace(pods=frozenset({pod, *sellers}))))
 
 
 def _ground(

@@ -202,7 +202,7 @@ class Ground(NamedTuple):
     """[nano-currency per Wh]"""
     supplier: str
     receipts: Mapping[str, ReceiptRow]
-    """Of all pods as they stood at the end of the same run: whose energy met whose."""
+    """As they stood at the end of the same run, of the pod and of whoever sold to it."""
     zones: Mapping[str, str]
     """Of those pods."""
 
@@ -213,7 +213,8 @@ def explain(receipt: ReceiptRow, trades: Sequence[TradeRow], ground: Ground) -> 
     Parameters
     ----------
     trades
-        All of the delivery, in their order; cancelled ones pass by.
+        All of the delivery in which the pod, or whoever sold to it, has a part, in their order;
+        others and cancelled ones pass by.
     """
     standing = [trade for trade in trades if trade.state != "cancelled"]
     prices = prices_of(ground.rules, ground.tariff, ground.pool_price)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wattbay.adapters.stores.history.schema import (
     FINDING,
+    LIVE_SPAN,
     STRETCH,
     STRETCH_BITS,
     TIMED,
     by_pod,
     by_time,
     by_time_and_pod,
+    by_value,
 )
 from wattbay.views.history import COLUMNS, PODS, ROWS_MAX, SEQ_TOO, TIMES, Answered, Found, Want
 from wattbay.views.retail import Cell
 
 UNEVEN = ("statements", "pods")
 """Tables whose times are not the starts of deliveries."""
+NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"trades": ("number", "trade")})
+"""Columns that say the same as the number, where there are others."""
 _ONE_OF = "IN (SELECT value FROM json_each(?))"
 _STARTS = "(SELECT value AS wanted_start FROM json_each(?))"
 SEEKS_MAX = 5_000
@@ -54,10 +59,10 @@ def find(db: sqlite3.Connection, want: Want, isp_us: int) -> Found:
         told = told._replace(high=min(told.high, want.after))
     elif want.after is not None:
         told = told._replace(low=max(told.low, want.after + 1))
-    is_found = any(name in want.equals for name in FINDING.get(want.table, ()))
-    if told.pods is None or is_found:
-        numbers = _at_once(db, want, told, is_found=is_found)
-    elif starts := _starts(told, isp_us):
+    finding = [name for name in FINDING.get(want.table, ()) if want.equals.get(name) is not None]
+    if told.pods is None or finding:
+        numbers = _at_once(db, want, told, finding)
+    elif (starts := _starts(told, isp_us)) is not None:
         numbers = _by_time(db, want, told, starts)
     else:
         numbers = _by_stretch(db, want, told)
@@ -76,14 +81,18 @@ def every(db: sqlite3.Connection, want: Want) -> Iterator[Answered]:
     place: list[Cell] = []
     while True:
         condition, bound = _bounded(told)
-        if place:
+        if place and is_timed:
             condition = (*condition, f'"{name}" >= ? AND ("{name}" > ? OR number > ?)')
         query = _select(table, f"FROM {table} {hint}", condition, f"{order} LIMIT {ROWS_MAX}")
         page = [_answered(table, row) for row in db.execute(query, (*bound, *place))]
         yield from page
         if len(page) < ROWS_MAX:
             return
-        place = [page[-1][name], page[-1][name], page[-1]["number"]]
+        last = page[-1]["number"]
+        if is_timed:
+            place = [page[-1][name], page[-1][name], last]
+        elif isinstance(last, int):
+            told = told._replace(low=last + 1)
 
 
 # --- what is asked ---
@@ -97,24 +106,46 @@ def _asked(db: sqlite3.Connection, want: Want) -> Asked:
     low, high = _ends(db, table)
     for name, value in want.equals.items():
         column = "entry" if name == "seq" and table in SEQ_TOO else name
-        condition.append(f'"{column}" IS ?')
+        if value is None:
+            condition.append(f'"{column}" IS NULL')
+            continue
+        condition.append(f'"{column}" = ?')
         bound.append(value)
+        if column in NUMBERS.get(table, ("number",)) and isinstance(value, int):
+            low, high = max(low, value), min(high, value + 1)
         if column == "entry" and isinstance(value, int):
             low = max(low, _first(db, table, "entry", value))
             high = min(high, _first(db, table, "entry", value + 1))
-    for edge, sign in ((want.since, ">="), (want.until, "<")):
+    since, until = _span(db, want)
+    for edge, sign in ((since, ">="), (until, "<")):
         if edge is not None:
             condition.append(f'"{time}" {sign} ?')
             bound.append(edge)
-    if table not in TIMED and want.since is not None:
-        low = max(low, _first(db, table, time, want.since))
-    if table not in TIMED and want.until is not None:
-        high = min(high, _first(db, table, time, want.until))
+    if table not in TIMED and since is not None:
+        low = max(low, _first(db, table, time, since))
+    if table not in TIMED and until is not None:
+        high = min(high, _first(db, table, time, until))
     times = None
-    if want.since is not None and want.until is not None and table in TIMED:
-        times = (want.since, want.until)
+    if table in TIMED and since is not None and until is not None:
+        times = (since, until)
     pods = None if want.pods is None else tuple(sorted(want.pods))
     return Asked(table, tuple(condition), tuple(bound), low, high, times, pods)
+
+
+def _span(db: sqlite3.Connection, want: Want) -> tuple[int | None, int | None]:
+    """Return between which times the rows stand that are wanted, as far as that is known."""
+    since: int | None = want.since
+    until: int | None = want.until
+    exactly = want.equals.get(TIMES[want.table])
+    if isinstance(exactly, int):
+        return max(exactly, exactly if since is None else since), min(
+            exactly + 1, exactly + 1 if until is None else until
+        )
+    if want.table in ("orders", "trades") and want.equals.get("state") == "open":
+        first, last = db.execute(LIVE_SPAN).fetchone()
+        since = first if since is None else max(since, first)
+        until = last if until is None else until
+    return since, until
 
 
 def _ends(db: sqlite3.Connection, table: str) -> tuple[int, int]:
@@ -138,22 +169,25 @@ def _first(db: sqlite3.Connection, table: str, column: str, least: int) -> int:
     return low
 
 
-def _starts(told: Asked, isp_us: int) -> list[int]:
-    """Return the deliveries that are asked for, where they can be looked up one by one."""
+def _starts(told: Asked, isp_us: int) -> list[int] | None:
+    """Return the deliveries that are asked for; None where there are too many to look up each."""
     if told.times is None or told.table in UNEVEN or not isp_us:
-        return []
+        return None
     since, until = told.times
     starts = range(-(-since // isp_us) * isp_us, until, isp_us)
-    return list(starts) if len(starts) * len(told.pods or ()) <= SEEKS_MAX else []
+    return list(starts) if len(starts) * len(told.pods or ()) <= SEEKS_MAX else None
 
 
 # --- ways to the numbers of rows: one more than the limit, where there is ---
 
 
-def _at_once(db: sqlite3.Connection, want: Want, told: Asked, *, is_found: bool) -> list[int]:
-    """Find rows of everybody, or by what few rows have."""
-    is_span = told.times is not None and not is_found
-    hint = f"INDEXED BY {by_time(told.table)}" if is_span else ""
+def _at_once(db: sqlite3.Connection, want: Want, told: Asked, finding: Sequence[str]) -> list[int]:
+    """Find rows of everybody, or by a value that few rows have."""
+    hint = ""
+    if finding:
+        hint = f"INDEXED BY {by_value(told.table, finding[0])}"
+    elif told.times is not None:
+        hint = f"INDEXED BY {by_time(told.table)}"
     condition, bound = _bounded(_among(told))
     return _column(db, _select("", f"FROM {told.table} {hint}", condition, _order(want)), bound)
 

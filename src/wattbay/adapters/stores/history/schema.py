@@ -17,7 +17,9 @@ FINDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "orders": ("order", "request"),
         "trades": ("buy_order", "sell_order"),
+        "statements": ("month",),
         "parties": ("party",),
+        "pods": ("pod",),
     }
 )
 """Columns by which few rows are found."""
@@ -39,6 +41,11 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 def by_pod(table: str, column: str) -> str:
     """Return the name of the index that finds rows of a pod, stretch by stretch."""
     return f'"{table} by {column}"'
+
+
+def by_value(table: str, column: str) -> str:
+    """Return the name of the index that finds rows by a column's value."""
+    return f'"{table} with {column}"'
 
 
 def by_time(table: str) -> str:
@@ -65,7 +72,7 @@ def _indexes(table: str) -> Iterator[str]:
             yield f'CREATE INDEX {name} ON {table} ({time}, "{column}");'
     for column in FINDING.get(table, ()):
         where = f'WHERE "{column}" IS NOT NULL'
-        yield f'CREATE INDEX "{table} by {column}" ON {table} ("{column}") {where};'
+        yield f'CREATE INDEX {by_value(table, column)} ON {table} ("{column}") {where};'
 
 
 def _tables() -> str:
@@ -123,14 +130,24 @@ UPDATES: Mapping[str, str] = MappingProxyType(
 """By field of `wattbay.views.live_rows.Changes`; they come after the rows that are new."""
 
 KEPT = "SELECT event FROM kept ORDER BY number"
+FIRST_LIVE = (
+    "SELECT ifnull(min(delivery_start), 0) FROM deliveries INDEXED BY live_deliveries"
+    " WHERE state <> 'final'"
+)
+LIVE_SPAN = (
+    "SELECT ifnull(min(delivery_start), 0), ifnull(max(delivery_start), -1) + 1"
+    " FROM deliveries INDEXED BY live_deliveries WHERE state <> 'final'"
+)
+"""Between which starts of deliveries, half-open, anything is open."""
 OPEN_ORDERS = (
     'SELECT entry, at, "order", product, delivery_start, pod, side, quantity_wh,'
     " limit_nano_per_wh, type, request, state, filled_wh, reason, number FROM orders"
-    " WHERE state = 'open' AND delivery_start >= (SELECT ifnull(min(delivery_start), 0)"
-    " FROM deliveries WHERE state <> 'final') ORDER BY number"
+    ' INDEXED BY "orders by delivery_start and pod" WHERE delivery_start >= ?'
+    " AND state = 'open'"
 )
+"""Open orders are of deliveries that are not final: those from the first of these on."""
 LIVE_DELIVERIES = (
     "SELECT number, entry, at, delivery_start, delivery_end, product, day, state, run, gate_opens,"
     " gate_closes, price_nano_per_wh, volume_wh, pool_price_nano_per_wh FROM deliveries"
-    " WHERE state <> 'final' ORDER BY number"
+    " INDEXED BY live_deliveries WHERE state <> 'final'"
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,7 @@ class SqliteHistory:
                     return
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", None)
+                self._db.close()
                 if is_last or code not in _DAMAGED or not self._bears_our_mark():
                     what = "is in use by another program" if code == sqlite3.SQLITE_BUSY else error
                     raise AdapterError(f"history {self._path}: {what}") from error
@@ -285,11 +287,14 @@ class SqliteHistory:
         }
         self._orders, self._deliveries = ends["orders"], ends["deliveries"]
         kept = [_decode(event) for (event,) in db.execute(schema.KEPT)]
+        first_live = db.execute(schema.FIRST_LIVE).fetchone()
+        orders = [_order(row) for row in db.execute(schema.OPEN_ORDERS, first_live)]
+        deliveries = [LiveDelivery(*row) for row in db.execute(schema.LIVE_DELIVERIES)]
         self._rows = LiveRows(
             ends,
             [event for event in kept if isinstance(event, Kept)],
-            [_order(row) for row in db.execute(schema.OPEN_ORDERS)],
-            [LiveDelivery(*row) for row in db.execute(schema.LIVE_DELIVERIES)],
+            sorted(orders, key=attrgetter("number")),
+            sorted(deliveries, key=attrgetter("number")),
         )
 
     def _delete(self) -> None:
