@@ -65,7 +65,7 @@ class Live(NamedTuple):
             listener = Listener(wire)
             await listener.until(lambda: listener.follower.epoch != "")
             if topics:
-                await listener.ask(*topics)
+                await listener.subscribe(*topics)
             yield listener
 
 
@@ -76,7 +76,7 @@ class Listener:
         self.wire = wire
         self.follower = Follower() if follower is None else follower
 
-    async def ask(self, *topics: str) -> None:
+    async def subscribe(self, *topics: str) -> None:
         """Ask for topics, and wait until each is there or refused."""
         wanted = len(self.follower.other) + len(topics)
         await self.wire.send(self.follower.wish(*topics))
@@ -219,7 +219,7 @@ def test_who_comes_back_goes_on_without_loss_or_repetition() -> None:
             for attempt in range(6):
                 async with connect(made.url, additional_headers=headers) as wire:
                     listener = Listener(wire, follower)
-                    await listener.ask(*topics)
+                    await listener.subscribe(*topics)
                     made.bench.submit(order("h01"), order("h02", Side.SELL, 50_000))
                     if attempt % 2:
                         await listener.until_pong()
@@ -228,7 +228,7 @@ def test_who_comes_back_goes_on_without_loss_or_repetition() -> None:
                 made.bench.kernel.advance(Instant(MIDNIGHT - 2 * HOUR + attempt * HOUR // 2))
             async with connect(made.url, additional_headers=headers) as wire:
                 listener = Listener(wire, follower)
-                await listener.ask(*topics)
+                await listener.subscribe(*topics)
                 await listener.until_pong()
                 await constant.until_pong()
                 assert follower.known == constant.follower.known

@@ -6,21 +6,24 @@ does not read. So the transport's `abort` is passed along, as an extension of th
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from typing import Any, Final, cast
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.http11 import Request
 
 ABORT: Final = "wattbay.abort"
 """Under which name the extension is found."""
 
 
-class StreamProtocol(WebSocketsSansIOProtocol):
-    """WebSocket, with a wire that can be cut."""
+def stream_protocol(**given: Any) -> asyncio.Protocol:  # noqa: ANN401 - what uvicorn gives its own
+    """Return what speaks WebSocket on one connection, with a wire that can be cut."""
+    made = WebSocketsSansIOProtocol(**given)
+    app = cast("ASGIApp", made.app)
 
-    def handle_connect(self, event: Request) -> None:
-        """Begin a connection."""
-        super().handle_connect(event)
-        scope = getattr(self, "scope", None)
-        if scope is not None:
-            scope["extensions"][ABORT] = {"abort": self.transport.abort}
+    async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"][ABORT] = {"abort": made.transport.abort}
+        await app(scope, receive, send)
+
+    made.app = with_abort
+    return made

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -30,13 +31,15 @@ from wattbay.periods import to_text
 
 TICKET_WAIT_S = 5.0
 """How long a client may take to show its ticket."""
-UVICORN: Final[dict[str, Any]] = {
-    "ws": "wattbay.adapters.api.stream.protocol:StreamProtocol",
-    "ws_max_size": 65_536,
-    "ws_ping_interval": 20.0,
-    "ws_ping_timeout": 20.0,
-    "ws_per_message_deflate": False,
-}
+UVICORN: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "ws": "wattbay.adapters.api.stream.protocol:stream_protocol",
+        "ws_max_size": 65_536,
+        "ws_ping_interval": 20.0,
+        "ws_ping_timeout": 20.0,
+        "ws_per_message_deflate": False,
+    }
+)
 """How uvicorn has to be set. Compressing costs twice the CPU time and thrice the memory."""
 
 stream = Section("stream", "What happens, told over WebSocket as it happens.")

@@ -113,13 +113,13 @@ class Streams:
             now = self._clock.now()
             if now_s >= beat_s:
                 self.hub.beat(now, self._speed)
-                self.cut_off(now_s)
                 beat_s = now_s + HEARTBEAT_S
             else:
                 self.hub.turn(now)
             if now_s >= known_s:
                 await self.look_again()
                 known_s = now_s + KNOWN_EVERY_S
+            self.cut_off(now_s)
             self.hub.flush()
             await asyncio.sleep(BOOKS_EVERY_S)
 

@@ -51,7 +51,7 @@ class Link:
         self.mailbox = Mailbox(lambda: None, messages_max)
         follower.hear(json.dumps({"type": "hello", "epoch": server.epoch}))
 
-    def ask(self, wish: str, epoch_before: str) -> None:
+    def subscribe(self, wish: str, epoch_before: str) -> None:
         """Do what a session does with a wish."""
         for asked in json.loads(wish)["topics"]:
             channel = self.server.board.open(parse(asked["topic"]), EVERYBODY)
@@ -95,7 +95,7 @@ class World:
         self.server = Server(self.starts, self.idle_max, self.truth)
         self.link: Link | None = None
         self.steady = Link(self.server, self.constant, 10_000)
-        self.steady.ask(self.constant.wish(*TOPICS), "")
+        self.steady.subscribe(self.constant.wish(*TOPICS), "")
 
     def publish(self, place: int) -> None:
         self.value += 1
@@ -111,7 +111,7 @@ class World:
             before = self.follower.epoch
             wish = self.follower.wish(*TOPICS)
             self.link = Link(self.server, self.follower, self.messages_max)
-            self.link.ask(wish, before)
+            self.link.subscribe(wish, before)
 
     def go(self) -> None:
         if self.link is not None:
