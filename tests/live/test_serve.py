@@ -99,7 +99,9 @@ def test_lines_that_it_prints_work(tmp_path: Path) -> None:
         curls = service.lines("curl")
         assert len(curls) >= 2
         for line in curls:
-            assert run_line(line, 10).strip(), line
+            told = run_line(line, 10)
+            assert told.strip(), line
+            assert "urn:wattbay:problem" not in told, told
         subscriptions = service.lines("mosquitto_sub")
         assert len(subscriptions) >= 2
         for line in subscriptions:

@@ -35,6 +35,7 @@ from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.facts import Facts
 from wattbay.assembly.http import HttpServer
 from wattbay.assembly.metrics import Gauges
+from wattbay.assembly.visitor import visitors_key
 from wattbay.config import BrokerKind, Settings
 from wattbay.core.events import Rejected
 from wattbay.errors import AdapterError, ConfigError
@@ -130,6 +131,11 @@ class Live:
             If a certificate cannot be used.
         """
         self.admin_password = await asyncio.to_thread(self._first_administrator)
+        self._visitor: str | None = None
+        if self.exchange.street is not None:
+            homes = self.exchange.street.scenario.homes
+            shown = next((home for home in homes if not home.pv_kwp), homes[0])
+            self._visitor = visitors_key(self.door, shown.party, self.wall.now())
         port = await self._open_broker()
         self._port = port
         self._make_wires(port)
@@ -222,7 +228,15 @@ class Live:
 
     def tries(self, url: str) -> list[str]:
         """Return commands to try against an address, for whoever looks for the first time."""
-        return [f"curl {url}/api/v1/community", f"curl {url}/metrics"]
+        if self._visitor is None:
+            return [f"curl {url}/metrics"]
+        key = f"curl -H 'X-API-Key: {self._visitor}' '{url}/api/v1"
+        return [
+            f"{key}/community'",
+            f"{key}/auctions?limit=2'",
+            f"{key}/receipts?limit=1'",
+            f"curl {url}/metrics",
+        ]
 
     def amiss(self) -> Mapping[str, str]:
         """Return what is amiss, by part; empty where all is well."""

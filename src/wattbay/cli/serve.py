@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from wattbay.assembly import logs
@@ -97,7 +98,7 @@ async def _live(settings: Settings, exchange: LiveExchange) -> int:
     addresses = await live.open()
     work = asyncio.create_task(live.run())
     stop = asyncio.create_task(stopping.wait())
-    _greet(settings, live, addresses)
+    _greet(live, addresses)
     await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
     failure = work.exception() if work.done() else None
     work.cancel()
@@ -122,7 +123,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-def _greet(settings: Settings, live: Live, addresses: Addresses) -> None:
+def _greet(live: Live, addresses: Addresses) -> None:
     """Say where the service is, and one line to try each of its ways in."""
     exchange = live.exchange
     community, url = exchange.community, addresses.http
@@ -135,10 +136,10 @@ def _greet(settings: Settings, live: Live, addresses: Addresses) -> None:
         shown.print(f"  administrator  admin, password [bold]{live.admin_password}[/]")
         shown.print("                 shown once; it is changed at the first sign-in")
     shown.print()
-    shown.print("  [dim]# is it well? what does it do?[/]")
+    shown.print("  [dim]# is it well? what does it do? what did a neighbour pay?[/]")
     shown.print(f"  curl {url}/readyz")
     for line in live.tries(url):
-        shown.print(f"  {line}")
+        shown.print(f"  {escape(line)}")
     if addresses.mqtt_port is not None:
         where = f"-h {addresses.host} -p {addresses.mqtt_port}"
         topic = f"em/v1/{community}"
@@ -147,4 +148,3 @@ def _greet(settings: Settings, live: Live, addresses: Addresses) -> None:
         shown.print(f"  mosquitto_sub {where} -t '{topic}/market/#' -v")
     shown.print()
     sys.stdout.flush()
-    del settings
