@@ -1,8 +1,7 @@
-"""What devices made and what pods gave and took, as it was measured, period by period.
+"""What devices counted, from their stored readings.
 
-Energy of a meter's pod is what history says of it. Energy of an inverter or a turbine is the
-advance of its own register between two stored readings; where one of the two is missing, its
-energy is not known, and nothing is put in its place.
+Energy of an inverter or a turbine is the advance of its own register between two stored readings;
+where one of the two is missing, it is not known, and nothing is put in its place.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from wattbay.core.exchange import State
-from wattbay.core.facts import DeviceKind, Quality
+from wattbay.core.facts import DeviceKind
 from wattbay.ids import CommunityId, MeterId, PodId
 from wattbay.kernel.evidence import Reading, ReadingStore
 from wattbay.periods import MINUTE, Instant, Period
@@ -45,15 +44,6 @@ class Energy(NamedTuple):
 
     import_wh: int
     export_wh: int
-
-
-class PodEnergy(NamedTuple):
-    """What a pod took and gave in a delivery, as history has it. [Wh]"""
-
-    delivery: Instant
-    import_wh: int
-    export_wh: int
-    quality: Quality
 
 
 def sources(state: State, pods: Collection[PodId]) -> Iterator[Source]:
@@ -114,29 +104,3 @@ def _advance(source: Source, before: int, after: int) -> int | None:
     risen = after - before + 10**source.digits
     # Half the register in one go is no rollover: the register was set back.
     return risen if 2 * risen < 10**source.digits else None
-
-
-def energy_of(
-    store: ReadingStore, community: CommunityId, source: Source, period: Period
-) -> Energy | None:
-    """Return what a device counted in a period; None where that is not known."""
-    before = reading_at(store, community, source.device, period.start)
-    if before is None:
-        return None
-    after = reading_at(store, community, source.device, period.end)
-    return None if after is None else advance(source, before, after)
-
-
-def pod_energies(state: State, pod: PodId, within: Period) -> list[PodEnergy]:
-    """Return what a pod took and gave in the deliveries of a span that are known, in order.
-
-    The exchange keeps them for a week at least.
-    """
-    found = []
-    for delivery in sorted(state.metering.energy):
-        if delivery not in within:
-            continue
-        energy = state.metering.energy[delivery].get(pod)
-        if energy is not None:
-            found.append(PodEnergy(delivery, energy.import_wh, energy.export_wh, energy.quality))
-    return found

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import EVE, ISP_US, MIDNIGHT, a_kernel, a_reading, a_town
+from tests.builders import EVE, a_kernel, a_town
 from wattbay.core import devices as d
-from wattbay.core.facts import Device, DeviceKind, Quality
+from wattbay.core.facts import Device, DeviceKind
 from wattbay.ids import CommunityId, MeterId, PodId
 from wattbay.kernel.evidence import MemoryReadingStore, Reading
-from wattbay.periods import MINUTE, SECOND, Instant, Period
+from wattbay.periods import MINUTE, SECOND, Instant
 from wattbay.views.production import (
     Energy,
     Source,
     advance,
-    energy_of,
     is_maker_behind,
-    pod_energies,
     reading_at,
     sources,
 )
@@ -80,16 +78,6 @@ def test_the_reading_at_a_boundary_tells_of_it_or_else_the_nearest() -> None:
     assert reading_at(near, TOWN, PV, Instant(EVE - 10 * MINUTE)) is None
 
 
-def test_energy_is_known_where_both_readings_are() -> None:
-    end = Instant(EVE + ISP_US)
-    store = a_store(a_counted(1, at=EVE, exported=100), a_counted(2, at=end, exported=700))
-    assert energy_of(store, TOWN, a_source(), Period(EVE, end)) == Energy(0, 600)
-    later = Period(end, Instant(end + ISP_US))
-    assert energy_of(store, TOWN, a_source(), later) is None
-    earlier = Period(Instant(EVE - ISP_US), EVE)
-    assert energy_of(store, TOWN, a_source(), earlier) is None
-
-
 def test_sources_are_meters_in_use_and_devices_behind_pods() -> None:
     inverter = Device(device=PV, kind=DeviceKind.PV_INVERTER, key=bytes(32), pod=H01)
     kernel = a_kernel(*a_town(), d.RegisterDevice(device=inverter))
@@ -103,15 +91,3 @@ def test_sources_are_meters_in_use_and_devices_behind_pods() -> None:
     assert not is_maker_behind(state, PodId("h02"))
     kernel.submit(d.RevokeDevice(device=PV, reason="gone"))
     assert [one.device for one in sources(kernel.exchange.state, {H01})] == ["m-h01"]
-
-
-def test_energies_of_a_pod_are_those_that_history_knows() -> None:
-    kernel = a_kernel(*a_town())
-    kernel.advance(Instant(MIDNIGHT + ISP_US))
-    kernel.submit(a_reading(measured_at=MIDNIGHT))
-    kernel.submit(a_reading(seq=2, measured_at=MIDNIGHT + ISP_US, import_register=250))
-    state, day = kernel.exchange.state, Period(EVE, Instant(MIDNIGHT + ISP_US))
-    assert [(one.delivery, one.import_wh, one.quality) for one in pod_energies(state, H01, day)][
-        -1
-    ] == (MIDNIGHT, 250, Quality.MEASURED)
-    assert pod_energies(state, PodId("h02"), day) == []

@@ -45,22 +45,39 @@ class Taken(NamedTuple):
         return Side.BUY if self.order.side is Side.SELL else Side.SELL
 
 
-def gates(state: State, at: Instant, product: ProductId | None = None) -> Iterator[Gate]:
+def gates(
+    state: State,
+    at: Instant,
+    product: ProductId | None = None,
+    delivery: Instant | None = None,
+) -> Iterator[Gate]:
     """Yield the deliveries that take orders now: by product, in order of definition; by delivery.
 
     Parameters
     ----------
-    product
+    product, delivery
         Only of this one.
     """
     for name, known in state.registry.products.items():
         if product is not None and name != product:
             continue
         books = state.market.books.get(name, {})
-        for delivery in sorted(books):
-            gate = _gate(known, delivery, books[delivery], at)
+        wanted = sorted(books) if delivery is None else [delivery] if delivery in books else []
+        for start in wanted:
+            gate = _gate(known, start, books[start], at)
             if gate is not None:
                 yield gate
+
+
+def _next_gates(
+    state: State, at: Instant, product: ProductId | None, delivery: Instant | None
+) -> Iterator[Gate]:
+    """Yield of each product the gate that closes next: later deliveries close later, or with it."""
+    named = state.registry.products if product is None else (product,)
+    for name in named:
+        gate = next(gates(state, at, name, delivery), None)
+        if gate is not None:
+            yield gate
 
 
 def _gate(product: Product, delivery: Instant, book: Book, at: Instant) -> Gate | None:
@@ -84,7 +101,7 @@ def gate_for_offer(
     product, delivery
         Named by who offers; None where it does not matter to them.
     """
-    found = [one for one in gates(state, at, product) if delivery in {None, one.delivery}]
+    found = list(_next_gates(state, at, product, delivery))
     boards = [one for one in found if one.product.mechanism is Mechanism.BILATERAL]
     return min(boards or found, key=lambda one: (one.closes, one.delivery), default=None)
 
@@ -95,8 +112,8 @@ def gate_for_auction(
     """Return the auction whose gate closes next, of those that are meant."""
     found = (
         one
-        for one in gates(state, at, product)
-        if one.product.mechanism in AUCTIONS and delivery in {None, one.delivery}
+        for one in _next_gates(state, at, product, delivery)
+        if one.product.mechanism in AUCTIONS
     )
     return min(found, key=lambda one: (one.closes, one.delivery), default=None)
 
@@ -109,8 +126,8 @@ def takeable(
     delivery: Instant | None = None,
 ) -> Iterator[Taken]:
     """Yield the offers that a pod can take now, delivery by delivery; dearest to sell to first."""
-    for gate in gates(state, at, product):
-        if gate.product.mechanism not in TAKEABLE or delivery not in {None, gate.delivery}:
+    for gate in gates(state, at, product, delivery):
+        if gate.product.mechanism not in TAKEABLE:
             continue
         taker = facts_at(state.registry, pod, gate.delivery)
         if taker is None:

@@ -21,7 +21,8 @@ from wattbay.core.registry import facts_at
 from wattbay.ids import PartyId, PodId, ProductId
 from wattbay.periods import Instant, to_text
 from wattbay.views.grid import band_of, places
-from wattbay.views.history import Answered
+from wattbay.views.history import ROWS_MAX, Answered, Want
+from wattbay.views.orderlife import OPEN
 
 Named = tuple[float | None, float | None]
 """Amount and price as they were named; None for what was not. [kWh, currency per kWh]"""
@@ -221,13 +222,34 @@ def _taken_remark(wanted_wh: int, energy_wh: int, *, is_one: bool) -> str:
 # --- what stands, and what was ---------------------------------------------------------------
 
 
-def available_told(node: Node, identity: Identity, offer: Taken, metrics: GridMetrics) -> TradeTold:
-    """Return an offer that can be taken."""
+def placed_at(node: Node, offers: Sequence[Taken]) -> dict[int, int]:
+    """Return when offers were placed, by order, as far as one answer of history tells a delivery's.
+
+    One question a delivery, however many stand in it.
+    """
+    found: dict[int, int] = {}
+    for product, delivery in sorted(
+        {(one.gate.product.product, one.gate.delivery) for one in offers}
+    ):
+        where = {"product": product, "delivery_start": delivery, "state": OPEN}
+        for row in node.history.find(Want("orders", where, limit=ROWS_MAX)).rows:
+            order, at = row["order"], row["at"]
+            if isinstance(order, int) and isinstance(at, int):
+                found[order] = at
+    return found
+
+
+def available_told(
+    node: Node,
+    identity: Identity,
+    offer: Taken,
+    metrics: GridMetrics,
+    placed: Mapping[int, int],
+) -> TradeTold:
+    """Return an offer that can be taken; `placed` tells when orders were."""
     order, gate = offer.order, offer.gate
     is_selling = order.side is Side.SELL
     owner = _named(node, identity, order.pod, gate.delivery)
-    row = node.history.one("orders", order=order.order)
-    placed_at = None if row is None else row["at"]
     kind = executes(gate.product.mechanism)
     return TradeTold(
         trade_id=f"order-{order.order}",
@@ -235,7 +257,7 @@ def available_told(node: Node, identity: Identity, offer: Taken, metrics: GridMe
         buyer=None if is_selling else owner,
         amount=kwh(offer.open_wh),
         price=per_kwh(offer.price),
-        timestamp=_moment(placed_at),
+        timestamp=_moment(placed.get(order.order)),
         status="open",
         grid_metrics=metrics,
         is_selling=is_selling,

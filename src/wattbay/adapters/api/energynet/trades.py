@@ -22,6 +22,7 @@ from wattbay.adapters.api.energynet.models import (
     TradeTold,
 )
 from wattbay.adapters.api.energynet.offers import (
+    AUCTIONS,
     Gate,
     Taken,
     gate_for_auction,
@@ -44,6 +45,7 @@ from wattbay.adapters.api.energynet.told import (
     metrics_of,
     offer_told,
     order_row_told,
+    placed_at,
     taken_told,
     trade_row_told,
 )
@@ -216,19 +218,19 @@ async def available_offers(
     only = None if product is None else ProductId(product)
     start = maybe_instant(delivery)
     found = list(islice(takeable(state, taker, at, only, start), OFFERS_MAX + 1))
-    metrics = metrics_of(node, taker, with_zone=True)
+    shown = found[:OFFERS_MAX]
+    metrics, placed = metrics_of(node, taker, with_zone=True), placed_at(node, shown)
     auctions = [
         OpenGate(
             product=one.product.product,
             delivery=to_text(one.delivery),
             gate_closes=to_text(one.closes),
         )
-        for one in gates(state, at, only)
-        if one.product.mechanism in {Mechanism.CALL_AUCTION, Mechanism.SUBMITTED}
-        and start in {None, one.delivery}
+        for one in gates(state, at, only, start)
+        if one.product.mechanism in AUCTIONS
     ]
     told = Available(
-        offers=tuple(available_told(node, identity, one, metrics) for one in found[:OFFERS_MAX]),
+        offers=tuple(available_told(node, identity, one, metrics, placed) for one in shown),
         auctions=tuple(auctions[:AUCTIONS_SHOWN_MAX]),
         is_complete=len(found) <= OFFERS_MAX and len(auctions) <= AUCTIONS_SHOWN_MAX,
     )
@@ -374,7 +376,7 @@ async def _cross(
 def _no_auction(node: Node, product: ProductId | None, delivery: Instant | None) -> Problem:
     """Return the problem of an execution that names no offer where there is no auction."""
     known = None if product is None else node.state().registry.products.get(product)
-    if known is not None and known.mechanism not in {Mechanism.CALL_AUCTION, Mechanism.SUBMITTED}:
+    if known is not None and known.mechanism not in AUCTIONS:
         detail = f"{product} has no auction: name the offer to take by tradeId"
         return Problem(409, "no-auction", detail)
     return _no_gate(product, delivery)

@@ -33,7 +33,7 @@ from tests.energynet_calls import (
 from wattbay.core import commands as c
 from wattbay.core.facts import Side
 from wattbay.ids import OrderId, PartyId, PodId, ProductId
-from wattbay.periods import DAY, HOUR, Instant
+from wattbay.periods import DAY, HOUR, Instant, to_text
 
 # --- the whole way ---------------------------------------------------------------------------
 
@@ -52,6 +52,7 @@ def test_an_offer_that_is_taken_ends_on_receipts() -> None:
     assert [(one["tradeId"], one["amount"], one["price"]) for one in seen["offers"]] == [
         ("order-1", 1.25, 0.118)
     ]
+    assert seen["offers"][0]["timestamp"] == offer["timestamp"] == to_text(EVE)
     taken = call(bench, "PUT", EXECUTE, "p02", json={"tradeId": "order-1", "amount": 0.5})
     assert taken.status_code == 200
     trade = taken.json()
