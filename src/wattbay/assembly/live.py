@@ -174,7 +174,7 @@ class Live:
             Community(
                 community=exchange.community, key_of=exchange.keys.key_of,
                 former_key_of=exchange.keys.former_key_of, accepted=self.reception.accepted,
-                alarmed=self.reception.altered, refused=self.reception.refused,
+                refused=self.reception.refused,
             ),
             self.readings, brokers.client(mqtt, used),
         )  # fmt: skip

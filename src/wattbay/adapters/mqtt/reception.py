@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from wattbay.adapters.mqtt.boundaries import Boundaries, Chosen
-from wattbay.adapters.mqtt.ingest import WORDS
 from wattbay.adapters.mqtt.readings import to_command
 from wattbay.core.commands import Command
 from wattbay.core.events import Rejected
@@ -23,7 +22,7 @@ from wattbay.core.reasons import Reason
 from wattbay.errors import AdapterError, WireError
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.clock import Clock
-from wattbay.kernel.evidence import Outcome, Reading, ReadingStore
+from wattbay.kernel.evidence import Reading, ReadingStore
 from wattbay.kernel.intake import NOT_IN_HISTORY
 from wattbay.kernel.kernel import Answer
 from wattbay.periods import MINUTE, Instant, Period
@@ -119,10 +118,6 @@ class Reception:
         if found:
             self._tell(found)
         self._end()
-
-    def altered(self, reading: Reading) -> None:
-        """Take a reading that came with other bytes than those stored under its counters."""
-        self.refused(reading.device, WORDS[Outcome.ALTERED], 1)
 
     def refused(self, device: MeterId, kind: str, count: int) -> None:
         """Take note of messages that the wire refused."""
@@ -257,6 +252,8 @@ class Reception:
                 self._note(reading)
                 facts = self._of.facts().get(reading.device)
                 odd = self._of.watch.judge(reading, now, facts) if facts is not None else ()
+                if odd:
+                    self._tell(odd)
                 if not is_hard(odd):
                     self._choose(reading, suspicion(odd))
         return count
