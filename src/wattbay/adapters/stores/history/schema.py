@@ -127,7 +127,7 @@ UPDATES: Mapping[str, str] = MappingProxyType(
         " tax_from = ? WHERE party = ?",
     }
 )
-"""By field of `wattbay.views.live_rows.Changes`; they come after the rows that are new."""
+"""By field of `wattbay.views.changes.Changes`; they come after the rows that are new."""
 
 KEPT = "SELECT event FROM kept ORDER BY number"
 FIRST_LIVE = (

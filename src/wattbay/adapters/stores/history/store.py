@@ -22,8 +22,9 @@ from wattbay.core.events import Event
 from wattbay.errors import AdapterError, JournalError, ensure
 from wattbay.kernel.codec import Entry, decode
 from wattbay.kernel.journal import Journal
+from wattbay.views.changes import Changes, Kept, LiveDelivery
 from wattbay.views.history import COLUMNS, Answered, Found, Want, check
-from wattbay.views.live_rows import Changes, Kept, LiveDelivery, LiveRows
+from wattbay.views.live_rows import LiveRows
 from wattbay.views.orderlife import LiveOrder
 from wattbay.views.rows import Cells, trade_state
 
