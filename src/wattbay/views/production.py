@@ -13,11 +13,11 @@ from wattbay.core.exchange import State
 from wattbay.core.facts import DeviceKind
 from wattbay.ids import CommunityId, MeterId, PodId
 from wattbay.kernel.evidence import Reading, ReadingStore
-from wattbay.periods import MINUTE, Instant, Period
+from wattbay.periods import SECOND, Instant, Period
 
 MAKERS = frozenset({DeviceKind.PV_INVERTER, DeviceKind.WIND_TURBINE, DeviceKind.POWER_UNIT})
 """Devices whose export register counts what they make."""
-NEAR_US = 2 * MINUTE
+NEAR_US = 30 * SECOND
 """How far from a boundary a reading may be stamped and still tell of it. [µs]"""
 
 

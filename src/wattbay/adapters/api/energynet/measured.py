@@ -17,7 +17,7 @@ from wattbay.periods import Instant
 from wattbay.views.history import ROWS_MAX, Want
 from wattbay.views.production import Source, advance, reading_at
 
-READS_AT_ONCE = 16
+READS_AT_ONCE = 4
 """Readings that are looked up before others have their turn."""
 NOT_KNOWN = "not_known"
 MEASURED = "measured"

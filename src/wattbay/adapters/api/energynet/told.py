@@ -231,7 +231,11 @@ def placed_at(node: Node, offers: Sequence[Taken]) -> dict[int, int]:
     for product, delivery in sorted(
         {(one.gate.product.product, one.gate.delivery) for one in offers}
     ):
-        where = {"product": product, "delivery_start": delivery, "state": OPEN}
+        where: dict[str, str | int | None] = {
+            "product": product,
+            "delivery_start": delivery,
+            "state": OPEN,
+        }
         for row in node.history.find(Want("orders", where, limit=ROWS_MAX)).rows:
             order, at = row["order"], row["at"]
             if isinstance(order, int) and isinstance(at, int):
