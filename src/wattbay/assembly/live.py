@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -14,7 +15,7 @@ import structlog
 from wattbay.access.door import Door
 from wattbay.access.first import first_administrator
 from wattbay.access.people import People
-from wattbay.access.secret_keys import secrets_in
+from wattbay.access.secret_keys import secrets_from, secrets_in
 from wattbay.adapters.api.node import Limits, Node
 from wattbay.adapters.api.stream.hub import Hub
 from wattbay.adapters.api.stream.sources import Sources
@@ -90,7 +91,8 @@ class Live:
         self._stack.callback(self.alerts.close_store)
         self.people: People = self._keep(stores.open_people(settings))
         folder = exchange.folder
-        self._secrets = secrets_in(settings.access.secrets_file or folder / stores.SECRETS)
+        secrets_file = settings.access.secrets_file or folder / stores.SECRETS
+        self._secrets = secrets_from(os.environ) or secrets_in(secrets_file)
         self.door = Door(self.people, self._secrets, self.wall, community=exchange.community)
         self.facts = Facts(exchange.devices, exchange.state, settings.watching)
         self.watch = self._taken_up_watch()
