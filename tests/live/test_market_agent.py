@@ -280,7 +280,7 @@ def test_device_orders_on_its_own_topic_alone_and_hears_no_other_ones_answers(
 # --- bots ------------------------------------------------------------------------------------
 
 
-class BotProcess:
+class RunningBot:
     """A bot as a program of its own."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
@@ -304,12 +304,12 @@ class BotProcess:
 
 
 @contextmanager
-def bots(folder: Path, port: int, *kinds: tuple[str, MeterId, str]) -> Iterator[list[BotProcess]]:
+def bots(folder: Path, port: int, *kinds: tuple[str, MeterId, str]) -> Iterator[list[RunningBot]]:
     begun = []
     try:
         for kind, device, options in kinds:
             begun.append(
-                BotProcess(
+                RunningBot(
                     folder, kind, str(folder / f"{device}.pem"), TOWN, device, "--json",
                     "--broker", f"127.0.0.1:{port}", "--folder", str(folder), *options.split(),
                 )

@@ -262,12 +262,12 @@ class MarketAgent:
             self._followed(sight, seq, event)
         if self._metered and self._is_due("metered", now_s):
             deliveries, self._metered = list(self._metered), {}
-            self._ask(self._periods.exchange.metered, sight, deliveries)
+            self._let(self._periods.exchange.metered, sight, deliveries)
         if self._changed and self._is_due("books", now_s):
             places = list(self._changed)[:BOOKS_PER_TURN]
             for place in places:
                 del self._changed[place]
-            self._ask(self._periods.bidding.changed, sight, places)
+            self._let(self._periods.bidding.changed, sight, places)
         if self._is_state_old or self._is_due("clock", now_s):
             self._due["clock"] = now_s + SAY_EVERY_S
             self._tell_clock(sight)
@@ -301,7 +301,7 @@ class MarketAgent:
         self._fills.recall(state)
         flowing = Instant(sight.now - sight.now % isp_us)
         if any(phases.is_listed(state, name, flowing) for name in state.registry.products):
-            self._ask(self._periods.exchange.began, sight, flowing)
+            self._let(self._periods.exchange.began, sight, flowing)
 
     def _sight(self) -> Sight:
         return Sight(self._of.state(), self._of.clock.now(), self._seq)
@@ -334,12 +334,12 @@ class MarketAgent:
         product = sight.state.registry.products[change.product]
         match change.edge:
             case Edge.OPENS:
-                self._ask(self._periods.bidding.opened, sight, product, change.delivery)
+                self._let(self._periods.bidding.opened, sight, product, change.delivery)
             case Edge.BEGINS:
                 self._fills.forget((change.product, change.delivery))
-                self._ask(self._periods.exchange.began, sight, change.delivery)
+                self._let(self._periods.exchange.began, sight, change.delivery)
             case Edge.ENDS:
-                self._ask(self._periods.exchange.ended, sight, change.delivery)
+                self._let(self._periods.exchange.ended, sight, change.delivery)
 
     def _followed(self, sight: Sight, seq: int, event: object) -> None:
         """Let a period's agent act on an event; tell devices about their orders."""
@@ -350,15 +350,15 @@ class MarketAgent:
         match event:
             case e.GateClosed():
                 product, delivery = products[event.product], event.delivery
-                self._ask(periods.bidding.closed, sight, product, delivery)
-                self._ask(periods.gate_closure.closed, sight, product, delivery)
+                self._let(periods.bidding.closed, sight, product, delivery)
+                self._let(periods.gate_closure.closed, sight, product, delivery)
             case e.AuctionCleared() | e.TradingClosed():
                 place = (event.product, event.delivery)
                 self._changed[place] = None
                 came_to = (event.price, event.volume_wh)
-                self._ask(periods.gate_closure.cleared, sight, place, *came_to)
+                self._let(periods.gate_closure.cleared, sight, place, *came_to)
             case Run():
-                self._ask(periods.settlement.settled, sight, event)
+                self._let(periods.settlement.settled, sight, event)
             case e.LimitSubmitted():
                 detail = f"{event.limit.reason}: {event.limit.bound_wh} Wh is the most"
                 self.alert("network limit set", detail)
@@ -377,7 +377,7 @@ class MarketAgent:
             case _:
                 pass
 
-    def _ask(self, agent: Callable[..., Sequence[Act]], *about: object) -> None:
+    def _let(self, agent: Callable[..., Sequence[Act]], *about: object) -> None:
         """Let an agent act. One that fails is told of; the market goes on without it."""
         try:
             acts = agent(*about)
