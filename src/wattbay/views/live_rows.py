@@ -8,6 +8,7 @@ from heapq import heapify, heappop, heappush
 from wattbay.core import commands as c
 from wattbay.core import events as e
 from wattbay.core import registry as rg
+from wattbay.core.devices import PodDisconnected, RegisterDevice, RevokeDevice, RotateKey
 from wattbay.core.facts import Meter, PodFacts
 from wattbay.core.ledger import ENERGY, MOVING, Posting, postings
 from wattbay.core.market.allocation import NO_ORDER
@@ -124,10 +125,16 @@ class LiveRows:
         """Return the pod that a command concerns; None for none, or one that nobody knows."""
         if type(command) is c.SubmitReading:
             return self._meters.get(command.meter)
-        if isinstance(command, c.RegisterPod | c.ChangePod):
-            return command.facts.pod
-        pod = getattr(command, "pod", None)
-        return pod if isinstance(pod, str) else None
+        match command:
+            case c.RegisterPod() | c.ChangePod():
+                return command.facts.pod
+            case RegisterDevice():
+                return command.device.pod
+            case RotateKey() | RevokeDevice():
+                return self._meters.get(command.device)
+            case _:
+                pod = getattr(command, "pod", None)
+                return pod if isinstance(pod, str) else None
 
     def _fold(self, entry: Entry) -> None:
         seq, at, registry = entry.seq, entry.at, self._registry
@@ -178,6 +185,8 @@ class LiveRows:
             case e.ResponseSettled():
                 row = response_row(entry.seq, event, self._registry.isp_us)
                 self._add("responses", entry, row[1:])
+            case PodDisconnected():
+                self._changes.facts.append((event.until, event.pod, self._numbers["pods"] + 1))
             case _ if isinstance(event, Kept):
                 self._registered(entry, event)
             case _:

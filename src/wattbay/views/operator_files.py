@@ -182,10 +182,12 @@ class _Facts:
         self.pods = sorted(self._rows)
 
     def at(self, pod: str, at: int) -> Answered:
-        """Return what held of a pod at an instant; nothing before it was connected."""
+        """Return what held of a pod at an instant; nothing while it was not connected."""
         rows = self._rows.get(pod, [])
         place = bisect_right(rows, at, key=lambda row: _whole(row["since"]))
-        return rows[place - 1] if place else {}
+        held = rows[place - 1] if place else {}
+        until = held.get("until")
+        return {} if isinstance(until, int) and at >= until else held
 
 
 def _by_delivery(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from wattbay.core import events as e
 from wattbay.core.commands import Command
-from wattbay.core.facts import Party, PodFacts, Product, Quality, Receipt
+from wattbay.core.facts import Device, Party, PodFacts, Product, Quality, Receipt
 from wattbay.kernel.codec import Entry
 from wattbay.periods import Instant
 from wattbay.views.retail import Cell
@@ -74,11 +74,13 @@ def imbalance_rows(delivery: Instant, run: str, told: Sequence[e.Imbalance]) -> 
 
 def subject_of(command: Command) -> str:
     """Return whom or what a command concerns; empty where it names nobody."""
-    for name in ("pod", "facts", "meter", "order", "party", "product"):
+    for name in ("pod", "facts", "meter", "device", "order", "party", "product"):
         match getattr(command, name, None):
             case str() | int() as found:
                 return str(found)
-            case PodFacts(pod=found) | Party(party=found) | Product(product=found):
+            case PodFacts(pod=found) | Device(device=found):
+                return found
+            case Party(party=found) | Product(product=found):
                 return found
             case _:
                 pass

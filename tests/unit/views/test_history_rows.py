@@ -18,6 +18,7 @@ from tests.builders import (
 )
 from wattbay.adapters.stores.history import memory_history
 from wattbay.core import commands as c
+from wattbay.core.devices import DisconnectPod, RevokeDevice
 from wattbay.core.exchange import Exchange
 from wattbay.core.facts import ArchivedDelivery, Role, Side
 from wattbay.core.settlement import archive
@@ -25,6 +26,7 @@ from wattbay.ids import MeterId, PartyId, PodId
 from wattbay.kernel.kernel import Kernel
 from wattbay.periods import DAY, HOUR, WEEK, Instant
 from wattbay.views.history import Answered, History, Want
+from wattbay.views.operator_files import missing_readings
 
 RESPONSIBLE = PartyId("metering")
 
@@ -194,6 +196,30 @@ def test_facts_of_a_pod_hold_until_the_next_and_tell_its_meter(history: History)
     kernel.submit(c.ChangePod(facts=pod_facts("h01", party="p01", since=MIDNIGHT + DAY)))
     assert the_one(history, "pods", pod="h01")["meter"] == MeterId("new")
     assert the_one(history, "pods", pod="h02")["until"] is None
+
+
+def test_a_pod_that_leaves_has_no_facts_from_then_on(history: History) -> None:
+    kernel = a_kernel(*a_town(deliveries=1), readers=[history])
+    kernel.submit(c.ChangePod(facts=pod_facts("h02", party="p01", since=MIDNIGHT + DAY)))
+    kernel.submit(DisconnectPod(pod=PodId("h02"), until=Instant(MIDNIGHT + 2 * DAY)))
+    kernel.advance(Instant(MIDNIGHT + DAY))
+    kernel.submit(list_deliveries(day="2013-06-13", start=MIDNIGHT + 3 * DAY, count=1))
+    kernel.advance(Instant(MIDNIGHT + 5 * DAY))
+    assert [row["until"] for row in history.find(Want("pods", {"pod": "h02"})).rows] == [
+        MIDNIGHT + 2 * DAY,
+        MIDNIGHT + DAY,
+    ]
+    assert the_one(history, "pods", pod="h01")["until"] is None
+    span = Instant(MIDNIGHT + 3 * DAY), Instant(MIDNIGHT + 4 * DAY)
+    missing = [row[2] for row in missing_readings(history, *span).rows]
+    assert missing == ["h01"]
+
+
+def test_commands_about_devices_tell_of_which_and_of_whose(history: History) -> None:
+    kernel = a_kernel(*a_town(), readers=[history])
+    kernel.submit(RevokeDevice(device=MeterId("m-h02"), reason="stolen"))
+    entry = the_one(history, "entries", command="RevokeDevice")
+    assert (entry["subject"], entry["pod"]) == ("m-h02", "h02")
 
 
 def test_postings_concern_the_pods_whose_accounts_they_are_on(history: History) -> None:
