@@ -292,6 +292,21 @@ def test_lease_that_ended_unnoticed_still_writes(conninfo: str) -> None:
         looker.close()
 
 
+def test_database_that_was_set_back_takes_nothing_more(conninfo: str) -> None:
+    with closing(PostgresJournal(conninfo, holder="first")) as journal:
+        journal.append(some(3))
+        with psycopg.connect(conninfo, autocommit=True) as db:
+            db.execute("DELETE FROM wattbay.entries WHERE seq = 3")
+        with pytest.raises(JournalError, match=r"entry 4: .* set back: it does not end at entry 3"):
+            journal.append(some(1, first=4))
+    with closing(PostgresJournal(conninfo, holder="next")) as journal:
+        journal.append(some(1, first=3))
+        with psycopg.connect(conninfo, autocommit=True) as db:
+            db.execute("UPDATE wattbay.entries SET hash = 'x' WHERE seq = 3")
+        with pytest.raises(JournalError, match="set back"):
+            journal.append(some(1, first=4))
+
+
 def test_too_short_a_lease_is_refused(conninfo: str) -> None:
     with pytest.raises(ValueError, match=r"0\.1 s at least; got 0\.05"):
         PostgresJournal(conninfo, holder="first", ttl_s=0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import psycopg
 from psycopg import conninfo as libpq
 from psycopg import sql
@@ -13,13 +15,15 @@ CONNECT_S = 5
 """How long the server may take to let us in. [s]"""
 STATEMENT_S = 30
 """How long a statement may take; one that hangs would hold the lease. [s]"""
-_DEAD_LINES = {
-    "connect_timeout": CONNECT_S,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
+_DEAD_LINES = MappingProxyType(
+    {
+        "connect_timeout": CONNECT_S,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+)
 """When a network that swallows everything is noticed; what the operator sets instead holds."""
 
 _LOCK = 5_760_581

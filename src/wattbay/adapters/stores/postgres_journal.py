@@ -1,8 +1,9 @@
 """A journal in PostgreSQL: one durable write a batch, one writer at a time, wherever it runs.
 
-The writer holds a lease, and every batch is one statement that compares the lease's epoch and adds
-the entries, or neither. So a writer that was given up for dead adds nothing when it wakes, and one
-that freezes holds no lock: a statement is heard whole before it begins.
+The writer holds a lease, and every batch is one statement that compares the lease's epoch and the
+last entry and adds the entries, or does nothing. So a writer that was given up for dead adds
+nothing when it wakes, nor one whose database was set back to a backup; and one that freezes holds
+no lock, for a statement is heard whole before it begins.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ _RENEWING = (
 _APPEND = (
     ", added AS (INSERT INTO entries SELECT %(last)s + row.number, row.bytes, row.hash"
     " FROM fence, unnest(%(bytes)b::bytea[], %(hashes)b::bytea[])"
-    " WITH ORDINALITY AS row(bytes, hash, number) RETURNING 1) SELECT count(*) FROM added"
+    " WITH ORDINALITY AS row(bytes, hash, number) WHERE %(last)s = %(base)s"
+    " OR EXISTS (SELECT FROM entries WHERE seq = %(last)s AND hash = %(head)b)"
+    " RETURNING 1) SELECT count(*) FROM added"
 )
 _PRUNE = (
     f"{_RENEWING} UPDATE journal SET base_seq = entries.seq, base_hash = entries.hash"  # noqa: S608 - our own names
@@ -147,7 +150,7 @@ class PostgresJournal:
             self._stopped = f"{self._name} cannot be written: {in_one_line(error)}"
             raise JournalError(self._stopped, seq=first + 1) from error
         if row != (len(batch),):
-            self._stopped = "another program holds the lease on the journal since"
+            self._stopped = self._why_refused()
             raise JournalError(self._stopped, seq=first + 1)
         self.head, self.last_seq = head, first + len(batch)
 
@@ -238,7 +241,9 @@ class PostgresJournal:
         values = {
             "ttl_s": self._ttl_s,
             "epoch": self.epoch,
+            "base": self.base.seq,
             "last": last,
+            "head": self.head,
             "bytes": list(batch),
             "hashes": hashes,
         }
@@ -247,6 +252,14 @@ class PostgresJournal:
         if lease is not None and is_due:
             lease.renewed()
         return row
+
+    def _why_refused(self) -> str:
+        """Say why a batch was not added, though nothing failed."""
+        with suppress(psycopg.Error):
+            row = self._connected().execute("SELECT epoch FROM lease").fetchone()
+            if row == (self.epoch,):
+                return f"{self._name} was set back: it does not end at entry {self.last_seq}"
+        return "another program holds the lease on the journal since"
 
     def _acquire(
         self, lease: Lease, wait_s: float | None, is_wanted: Callable[[], bool] | None
