@@ -84,10 +84,13 @@ class Storage(Part):
     )
     dsn: str = Field(default="", description="The same, without a password in it.")
     lease_ttl_s: float = Field(
-        default=2.0, gt=0, le=60, description="After so long a standby takes over."
+        default=2.0, ge=0.1, le=60, description="After so long a standby takes over."
     )
     snapshot_every: int = Field(
         default=20_000, ge=100, description="Entries between two snapshots."
+    )
+    archive: Path | None = Field(
+        default=None, description="Where `wattbay archive` put the beginning of the journal."
     )
     readings_kept_days: int = Field(
         default=0, ge=0, description="Older ones are exported and forgotten; 0: none."

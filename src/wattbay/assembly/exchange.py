@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wattbay.adapters.stores.archive import ArchivedJournal
 from wattbay.adapters.stores.history import SqliteHistory
+from wattbay.adapters.stores.postgres_journal import PostgresJournal
 from wattbay.assembly import stores
 from wattbay.config import Settings
 from wattbay.core.commands import Command
@@ -17,7 +19,7 @@ from wattbay.ids import CommunityId
 from wattbay.kernel.clock import Clock, ScaledClock, SystemClock
 from wattbay.kernel.codec import Entry, decode
 from wattbay.kernel.intake import LiveIntake
-from wattbay.kernel.journal import Journal
+from wattbay.kernel.journal import Journal, SqliteJournal
 from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.kernel.snapshots import Snapshots, Tail
 from wattbay.periods import Calendar, Instant
@@ -80,7 +82,8 @@ class LiveExchange:
 
     def _open(self, settings: Settings, progress: Callable[[int], None] | None) -> None:
         self.snapshots = Snapshots(self.folder / stores.SNAPSHOTS, settings.storage.snapshot_every)
-        self.exchange: Exchange = self.snapshots.exchange(self.journal)
+        whole = self._whole(settings.storage.archive)
+        self.exchange: Exchange = self.snapshots.exchange(whole)
         self.street, watching = self._street(settings)
         founding = self._founding(settings)
         self.calendar = self._calendar(settings, founding)
@@ -91,7 +94,7 @@ class LiveExchange:
         self.tail = Tail(self.journal.last_seq)
         self.readers = Readers()
         self.history = SqliteHistory(self.folder / stores.HISTORY)
-        self.history.catch_up(self.journal, progress)
+        self.history.catch_up(whole, progress)
         own: list[Reader] = [self.history, self.keys, self.devices, self.tail, self.readers]
         self.kernel = Kernel(self.journal, self.clock, [*watching, *own], self.exchange)
         if self.journal.last_seq == 0:
@@ -123,6 +126,14 @@ class LiveExchange:
         """
         self.history.close()
         self.journal.close()
+
+    def _whole(self, archive: Path | None) -> Journal:
+        """Return the journal with its beginning, if that was archived and pruned."""
+        if archive is None:
+            return self.journal
+        if not isinstance(self.journal, SqliteJournal | PostgresJournal):
+            raise ConfigError(Fault("storage.archive", "this journal cannot be pruned"))
+        return ArchivedJournal(archive, self.journal)
 
     # --- who stands at the ends of the wires -----------------------------------------------
 

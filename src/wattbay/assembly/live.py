@@ -29,6 +29,9 @@ from wattbay.adapters.mqtt.market.orders import Market
 from wattbay.adapters.mqtt.market.periods import Build
 from wattbay.adapters.mqtt.market.trends import StandardTrends
 from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
+from wattbay.adapters.stores.postgres import PostgresReadingStore
+from wattbay.adapters.stores.retention import cutoff, retire
+from wattbay.adapters.stores.sqlite import SqliteReadingStore
 from wattbay.agents.keeper import Keeper
 from wattbay.assembly import backup, brokers, stores
 from wattbay.assembly.admission import admit
@@ -42,7 +45,7 @@ from wattbay.core.events import Rejected
 from wattbay.errors import AdapterError, ConfigError
 from wattbay.kernel.clock import SystemClock
 from wattbay.kernel.evidence import ReadingStore
-from wattbay.periods import HOUR, SECOND, Instant
+from wattbay.periods import DAY, HOUR, SECOND, Instant
 from wattbay.simulation.live_street import Ends
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.anomalies import Watch
@@ -263,6 +266,7 @@ class Live:
             group.create_task(self.http.streams.run())
             group.create_task(self._renew())
             group.create_task(self._back_up_now_and_then())
+            group.create_task(self._retire())
             for name, connect in self._connecting:
                 group.create_task(self._connect(name, connect))
             if self.exchange.street is not None:
@@ -351,8 +355,29 @@ class Live:
         """Keep the lease of the journal, where it has one."""
         renew = getattr(self.exchange.journal, "renew", None)
         while renew is not None:
-            await asyncio.to_thread(renew)
+            try:
+                await asyncio.to_thread(renew)
+            except AdapterError as error:  # The lease is not lost yet.
+                log.warning("the lease could not be renewed", error=str(error))
             await asyncio.sleep(self.settings.storage.lease_ttl_s / 3)
+
+    async def _retire(self) -> None:
+        """Let readings that are older than wanted go to files, once a day."""
+        days = self.settings.storage.readings_kept_days
+        while days and isinstance(self.readings, SqliteReadingStore | PostgresReadingStore):
+            before = cutoff(self.exchange.clock.now(), days)
+            folder = self.exchange.folder / stores.RETIRED
+            try:
+                for retired in retire(self.readings, folder, before):
+                    if retired is not None:
+                        log.info("readings went to files", readings=retired.readings)
+                    await asyncio.sleep(0)
+            except AdapterError as error:
+                self._amiss["retention"] = str(error)
+                log.warning("readings could not go to files", error=str(error))
+            else:
+                self._amiss.pop("retention", None)
+            await asyncio.sleep(DAY / SECOND / self.exchange.speed)
 
     async def _live_street(self) -> None:
         """Let the made-up street live."""

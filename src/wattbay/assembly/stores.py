@@ -30,6 +30,8 @@ SNAPSHOTS = "snapshots"
 WORLD = "street.json"
 WATCH = "watch.state"
 SECRETS = "secrets.json"
+RETIRED = "readings"
+"""Readings that are older than the store keeps them, in Parquet."""
 
 
 def folder_of(settings: Settings) -> Path:

@@ -15,12 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from wattbay.adapters.mqtt.market.loading import load_periods
+from wattbay.adapters.mqtt.market.periods import Build
 from wattbay.assembly import logs
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.live import Addresses, Live
 from wattbay.config import Settings, read_settings
 from wattbay.errors import WattbayError
 from wattbay.periods import to_text
+from wattbay.simulation.founding_file import read_founding
 
 STREET = "live-street"
 """The scenario that is shown to whoever has no community."""
@@ -68,6 +71,9 @@ def settings_of(config: Path | None, folder: Path | None, speed: int | None) -> 
 def check_config(config: Path | None) -> None:
     """Say whether settings can be used, and what they come to."""
     settings = read_settings(config)
+    load_periods(settings.agent.model_dump(), Build("community"))
+    if settings.community.founding is not None:
+        read_founding(settings.community.founding)
     out.print(f"[green]fine[/]: {config or 'the defaults and the environment'}")
     print(json.dumps(settings.model_dump(mode="json"), indent=2))
 
