@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -26,7 +27,9 @@ STRATEGIES = ("truthful", "zero_intelligence", "adaptive")
 KW_MAX = 10_000.0
 COLUMNS = (("time", 8), ("action", 8), ("delivery", 8), ("side", 4), ("Wh", 8), ("price", 9))
 """And the outcome, to the end of the line."""
-STYLES = {"traded": "green", "cut": "yellow", "refused": "red", "undone": "yellow", "wait": "dim"}
+STYLES = MappingProxyType(
+    {"traded": "green", "cut": "yellow", "refused": "red", "undone": "yellow", "wait": "dim"}
+)
 
 
 class Asked(NamedTuple):

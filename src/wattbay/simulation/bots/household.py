@@ -13,7 +13,7 @@ from wattbay.units import PPM
 
 SPREAD = 0.15
 """Standard deviation of what comes, relative to what was expected."""
-_BEYOND = [NormalDist().inv_cdf(level) for level in LEVELS]
+_BEYOND = tuple(NormalDist().inv_cdf(level) for level in LEVELS)
 
 
 class Size(NamedTuple):
