@@ -25,6 +25,7 @@ from tests.builders import (
     a_reading,
     a_tariff,
     an_order,
+    entries_of,
     list_deliveries,
     open_community,
     pod_facts,
@@ -213,13 +214,15 @@ def a_node(
     product: Product | None = None,
     **parts: Any,  # noqa: ANN401 - fields of `Node`
 ) -> Bench:
-    """Return a node at `EVE`: founded, unless its journal has a past already."""
+    """Return a node at `EVE`, founded; or where its journal ends, if that has a past already."""
     journal = MemoryJournal() if journal is None else journal
-    clock, wall = SimulatedClock(EVE), SimulatedClock(EVE)
+    begins = max([EVE, *(entry.at for entry in entries_of(journal)[-1:])])
+    clock, wall = SimulatedClock(begins), SimulatedClock(begins)
     history = SqliteHistory(":memory:")
     is_new = journal.last_seq == 0
     exchange = None if is_new else rebuild(journal)
-    _catch_up(history, journal)
+    for entry in entries_of(journal):
+        history.fold(entry)
     kernel = Kernel(journal, clock, (history, *readers), exchange)
     if is_new:
         kernel.submit_many(founding(homes, product))
@@ -330,14 +333,6 @@ def _let_in(people: People, door: Door) -> None:
                 created_at=Instant(EVE),
             )
         )
-
-
-def _catch_up(history: History, journal: Journal) -> None:
-    """Fold what a journal holds already."""
-    from wattbay.kernel.codec import decode as read_entry  # noqa: PLC0415 - a name is taken
-
-    for seq, data, _ in journal.rows():
-        history.fold(read_entry(data, seq=seq))
 
 
 __all__ = [

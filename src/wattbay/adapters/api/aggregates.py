@@ -61,6 +61,7 @@ _SUM = DeliverySum(
     needs=(Permission.READ_AGGREGATES, Permission.READ_ALL),
     answer=tuple[DeliverySum, ...],
     gives=(_SUM,),
+    refuses=(409,),
     is_tagged=True,
 )
 async def list_aggregates(request: Request, who: Who, span: Spanned) -> Response:
@@ -84,7 +85,7 @@ def _within(node: Node, span: Span) -> Period:
     since = Instant(until - DAY) if span.since is None else span.since
     if not 0 < until - since <= SPAN_MAX_US:
         flaw = Flaw(pointer="query/until", detail="after since, and at most a week after it")
-        raise Problem(422, "wrong-form", "a week is the most at once", (flaw,))
+        raise Problem(409, "wrong-span", "a week is the most at once", (flaw,))
     return Period(since, until)
 
 

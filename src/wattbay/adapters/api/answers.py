@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -18,6 +20,8 @@ Body = TypeVar("Body")
 
 _encoder = msgspec.json.Encoder()
 _DECODERS_MAX = 256
+DIGITS_MAX = 18
+"""Of a whole number that is written with a point or an exponent; we know none that has more."""
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
 _PART = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -74,14 +78,36 @@ def understood(body: bytes, kind: type[Body]) -> Body:
     Problem
         If it is not of the kind.
     """
+    decoder = _decoder(cast("Hashable", kind))
     try:
-        found: Body = _decoder(cast("Hashable", kind)).decode(body)
+        found: Body = decoder.decode(body)
     except msgspec.ValidationError as error:
+        if "got `float`" in str(error) and (whole := _with_whole_numbers(body)) is not None:
+            return understood(whole, kind)
         flaw = _flaw(str(error))
         raise Problem(422, "wrong-form", f"{flaw.pointer}: {flaw.detail}", (flaw,)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(422, "not-json", f"the body is no JSON: {error}") from error
     return found
+
+
+def _with_whole_numbers(body: bytes) -> bytes | None:
+    """Return a JSON text in which 304.0 is written 304, as JSON Schema has it; None if none is."""
+    count = 0
+
+    def number(text: str) -> int | float:
+        nonlocal count
+        exact = Decimal(text)
+        if exact.adjusted() > DIGITS_MAX or exact != exact.to_integral_value():
+            return float(text)
+        count += 1
+        return int(exact)
+
+    try:
+        plain = json.loads(body, parse_float=number)
+    except (ValueError, RecursionError, ArithmeticError):
+        return None
+    return json.dumps(plain).encode() if count else None
 
 
 def _flaw(text: str) -> Flaw:

@@ -27,7 +27,7 @@ _STATUS: Final[Mapping[Denial, int]] = MappingProxyType(
         Denial.DISABLED: 403,
         Denial.MUST_CHANGE: 403,
         Denial.NOT_PERMITTED: 403,
-        Denial.WEAK_PASSWORD: 422,
+        Denial.WEAK_PASSWORD: 409,
     }
 )
 """Everything else is 401: nobody is known."""

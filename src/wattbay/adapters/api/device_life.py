@@ -308,7 +308,7 @@ async def get_last_reading(request: Request, who: Who, device: DevicePath) -> Re
     needs=_SEE,
     answer=Page[ReadingTold],
     gives={"items": [_READING], "next": None},
-    refuses=(404,),
+    refuses=(404, 409),
 )
 async def list_evidence(
     request: Request, who: Who, device: DevicePath, span: Spanned, paged: Paged
@@ -344,7 +344,7 @@ def _within(node: Node, span: Span) -> Period:
     since = Instant(until - DAY) if span.since is None else span.since
     if not 0 < until - since <= EVIDENCE_SPAN_MAX_US:
         flaw = Flaw(pointer="query/until", detail="after since, and at most a day after it")
-        raise Problem(422, "wrong-form", "a day is the most at once", (flaw,))
+        raise Problem(409, "wrong-span", "a day is the most at once", (flaw,))
     return Period(since, until)
 
 
@@ -359,7 +359,7 @@ def _within(node: Node, span: Span) -> Period:
     answer=Sent,
     gives=Sent(device="b-h01", number=7),
     status=202,
-    refuses=(404,),
+    refuses=(404, 409),
 )
 async def command_device(request: Request, who: Who, device: DevicePath) -> Response:
     """Tell a device of yours something: a ping, a set-point, what energy costs.

@@ -369,7 +369,7 @@ async def rotate_key(request: Request, who: Who, device: DevicePath) -> Response
     node = node_of(request)
     _changeable(request, who, device)
     if told.request.device != device:
-        raise Problem(422, "not-admitted", f"the request is of {told.request.device}")
+        raise Problem(409, "not-admitted", f"the request is of {told.request.device}")
 
     async def act() -> Response:
         admission = await admitted(node, who, told.request)

@@ -100,7 +100,7 @@ def _complete(told: Json, one: Operation, schemas: Json) -> None:
         told["requestBody"] = {"required": True, "content": {"application/json": content}}
     told["responses"] = {
         **_answers(one, schemas),
-        **_problems(one, has_input="parameters" in told, schemas=schemas),
+        **_problems(one, told.get("parameters", []), schemas),
     }
     parameters = told.setdefault("parameters", [])
     if one.is_repeatable:
@@ -115,6 +115,8 @@ def _complete(told: Json, one: Operation, schemas: Json) -> None:
     if not parameters:
         del told["parameters"]
     told["security"] = [] if one.is_public else [{"token": []}, {"key": []}, {"session": []}]
+    if one.is_open_here:
+        told["security"].insert(0, {})
     if one.needs:
         wanted = " or ".join(f"`{permission.value}`" for permission in one.needs)
         told["description"] = f"{told['description']}\n\nNeeds {wanted}."
@@ -137,12 +139,14 @@ def _answers(one: Operation, schemas: Json) -> Json:
     return answers
 
 
-def _problems(one: Operation, *, has_input: bool, schemas: Json) -> Json:
+def _problems(one: Operation, parameters: Sequence[Json], schemas: Json) -> Json:
     statuses = {*EVERYWHERE, *one.refuses}
     if one.is_public:
         statuses -= {401, 403}
         statuses |= {*one.refuses}
-    if has_input or one.body is not None or one.is_repeatable:
+    if any(parameter["name"] == "cursor" for parameter in parameters):
+        statuses.add(404)
+    if parameters or one.body is not None or one.is_repeatable:
         statuses.add(422)
     if one.body is not None:
         statuses |= {413, 415}

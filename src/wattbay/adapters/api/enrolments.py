@@ -85,7 +85,7 @@ async def admitted(node: Node, who: Identity, told: EnrolmentTold) -> Admission:
 
 def _flawed(field: str, what: str) -> Problem:
     flaw = Flaw(pointer=f"/request/{field}", detail=what)
-    return Problem(422, "not-admitted", f"{flaw.pointer}: {what}", (flaw,))
+    return Problem(409, "not-admitted", f"{flaw.pointer}: {what}", (flaw,))
 
 
 def meter_of(told: NewMeter, admission: Admission) -> Meter:

@@ -53,7 +53,7 @@ class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A password that takes the place of another."""
 
     old: Password
-    new: Password
+    new: Annotated[str, msgspec.Meta(min_length=12, max_length=256)]
     """12 characters or more; a sentence is best."""
 
 
@@ -250,6 +250,7 @@ def _wholly(request: Request, who: Identity, act: str) -> None:
     sends=NewPassword(old="the one that was sent to me", new="a long sentence that nobody guesses"),
     answer=SignedIn,
     gives=_IN,
+    refuses=(409,),
 )
 async def change_password(request: Request, who: Who) -> Response:
     """Change your password. All your sessions and tokens end; a new session begins."""

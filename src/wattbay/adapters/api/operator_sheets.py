@@ -56,7 +56,7 @@ def _within(node: Node, span: Span) -> tuple[Instant, Instant]:
     since = Instant(until - SPAN_USUAL_US) if span.since is None else span.since
     if not 0 < until - since <= SPAN_MAX_US:
         flaw = Flaw(pointer="query/until", detail="after since, and at most 366 days after it")
-        raise Problem(422, "wrong-form", "a year is the most at once", (flaw,))
+        raise Problem(409, "wrong-span", "a year is the most at once", (flaw,))
     return since, until
 
 
@@ -66,6 +66,7 @@ def _within(node: Node, span: Span) -> tuple[Instant, Instant]:
     answer=tuple[dict[str, Cell], ...],
     gives=({"delivery_start": "2026-05-01T12:00Z", "brp": "supplier", "energy_wh": -420},),
     media=_CSV_GIVEN,
+    refuses=(409,),
 )
 async def get_imbalances(
     request: Request, who: Who, span: Spanned, brp: BrpQuery = None, form: Form = "csv"
@@ -95,6 +96,7 @@ async def get_imbalances(
     answer=tuple[dict[str, Cell], ...],
     gives=({"delivery_start": "2026-05-01T12:00Z", "zone": "z1", "pod": "h01", "import_wh": 300},),
     media=_CSV_GIVEN,
+    refuses=(409,),
 )
 async def get_allocation(request: Request, who: Who, span: Spanned, form: Form = "csv") -> Response:
     """Take away the energy of each pod in each delivery, with zone, supplier and BRP.
@@ -112,6 +114,7 @@ async def get_allocation(request: Request, who: Who, span: Spanned, form: Form =
     answer=tuple[dict[str, Cell], ...],
     gives=({"delivery_start": "2026-05-01T12:00Z", "pod": "h01", "quality": "missing"},),
     media=_CSV_GIVEN,
+    refuses=(409,),
 )
 async def get_missing_readings(
     request: Request, who: Who, span: Spanned, form: Form = "csv"
@@ -176,6 +179,7 @@ def _exposed(node: Node) -> Iterator[tuple[Cell, ...]]:
     answer=tuple[dict[str, Cell], ...],
     gives=({"entry": 5120, "asset": "GBP", "debit": "h02/p02", "credit": "h01/p01"},),
     media={CSV: "number,entry,at_utc,at_local,at_offset,...\r\n"},
+    refuses=(409,),
 )
 async def get_ledger(request: Request, who: Who, span: Spanned, form: Form = "csv") -> Response:
     """Take away all postings of a span, in their order, of money and energy alike."""
@@ -188,15 +192,18 @@ async def get_ledger(request: Request, who: Who, span: Spanned, form: Form = "cs
 
 
 def _sent(node: Node, sheet: Sheet, name: str, form: str) -> Response:
-    """Return a sheet as it is streamed."""
-    if form == "json":
-        return StreamingResponse(_in_turn(_json(sheet)), media_type=JSON)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingResponse(_in_turn(_csv(node, sheet)), media_type=CSV, headers=headers)
+    """Return a sheet as it is streamed; what is wrong at once is told as a problem."""
+    is_json = form == "json"
+    chunks = _json(sheet) if is_json else _csv(node, sheet)
+    first = next(chunks)
+    headers = {} if is_json else {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    media = JSON if is_json else CSV
+    return StreamingResponse(_in_turn(first, chunks), media_type=media, headers=headers)
 
 
-async def _in_turn(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _in_turn(first: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Yield chunks, and let everybody else have a turn between them."""
+    yield first
     for chunk in chunks:
         yield chunk
         await asyncio.sleep(0)

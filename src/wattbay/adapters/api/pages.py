@@ -87,7 +87,7 @@ def read_cursor(node: Node, what: str, cursor: str | None) -> object:
     except BadSignature as error:
         flaw = Flaw(pointer="query/cursor", detail="use `next` of the page before as it is")
         detail = "the cursor is none that this list gave"
-        raise Problem(422, "bad-cursor", detail, (flaw,)) from error
+        raise Problem(404, "bad-cursor", detail, (flaw,)) from error
     return found
 
 

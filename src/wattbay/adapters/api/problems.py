@@ -133,8 +133,8 @@ _RIGHT: Mapping[Reason, tuple[int, str]] = MappingProxyType(
         Reason.COMMUNITY_OPEN: (409, "a community is founded once"),
         Reason.COMMUNITY_NOT_OPEN: (409, "the operator founds the community first"),
         Reason.BAD_ID: (422, "an identifier is 1 to 64 letters, digits, _ or -"),
-        Reason.BAD_VALUE: (422, "correct the value and send it again"),
-        Reason.OUT_OF_RANGE: (422, "stay within the range and send it again"),
+        Reason.BAD_VALUE: (409, "correct the value and send it again"),
+        Reason.OUT_OF_RANGE: (409, "stay within the range and send it again"),
         Reason.UNKNOWN_PARTY: (404, "register the party first"),
         Reason.UNKNOWN_POD: (404, "the pod must be connected by then"),
         Reason.UNKNOWN_METER: (404, "enrol the device first"),
@@ -166,14 +166,17 @@ _RIGHT: Mapping[Reason, tuple[int, str]] = MappingProxyType(
         Reason.METER_NOT_IN_USE: (409, "this meter was not in use then"),
         Reason.RECORD_ALTERED: (409, "bring the archived record as it was"),
         Reason.DELIVERY_FINAL: (409, "the delivery is final: ask for a correction"),
-        Reason.BAD_CONDITION: (422, "correct what the order says besides, and send it again"),
+        Reason.BAD_CONDITION: (409, "correct what the order says besides, and send it again"),
         Reason.ALREADY_EXPIRED: (409, "name a later expiry"),
         Reason.HALTED: (409, "wait until trading goes on; orders can be withdrawn"),
         Reason.POSITION_LIMIT: (409, "trade less of this delivery"),
         Reason.NOT_VERIFIED: (409, "bring a result that keeps the rules"),
     }
 )
-"""The status of each reason (409 for business, 422 for form), and what would be right."""
+"""The status of each reason, and what would be right.
+
+409 is what only the exchange can know; 422 is kept for what the document forbids already.
+"""
 
 
 def refused(rejected: Rejected, seq: int) -> Problem:

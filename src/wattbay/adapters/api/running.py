@@ -84,6 +84,7 @@ async def readyz(request: Request) -> Response:
     "/metrics",
     media={"text/plain": "# HELP wattbay_http_requests_total Requests answered.\n"},
     needs=(Permission.READ_METRICS,),
+    is_open_here=True,
 )
 async def metrics(request: Request) -> Response:
     """Count what the service did, for Prometheus.

@@ -38,6 +38,8 @@ class Operation:
     """One of these the caller must have; none where anybody who is known may."""
     is_public: bool = False
     """Whether nobody need say who they are."""
+    is_open_here: bool = False
+    """Whether nobody need, who calls from the machine itself."""
     body: object = None
     """The type of what is sent."""
     sends: object = None

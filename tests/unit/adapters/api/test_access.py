@@ -150,7 +150,7 @@ def test_a_password_is_changed_and_everything_before_is_over() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "status"),
-    [("wrong password here", NEW, 403), (PASSWORD, "short", 422), (PASSWORD, PASSWORD, 422)],
+    [("wrong password here", NEW, 403), (PASSWORD, "short", 422), (PASSWORD, PASSWORD, 409)],
 )
 def test_a_password_is_not_changed_for_a_weak_one_or_by_who_does_not_know_it(
     old: str, new: str, status: int
