@@ -61,6 +61,13 @@ class Service:
         self._running = None
         return code
 
+    def ended(self) -> int:
+        """Wait until it ends by itself; return its exit status."""
+        assert self._running is not None
+        code = self._running.wait(WAIT_S)
+        self._running = None
+        return code
+
     def pause(self) -> None:
         """Let it stand still, as a machine that is suspended does."""
         if self._running is not None:
