@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wattbay.adapters.stores.archive import ArchivedJournal
 from wattbay.adapters.stores.history import SqliteHistory
@@ -23,12 +24,13 @@ from wattbay.kernel.journal import Journal, SqliteJournal
 from wattbay.kernel.kernel import Kernel, Reader
 from wattbay.kernel.snapshots import Snapshots, Tail
 from wattbay.periods import Calendar, Instant
-from wattbay.simulation.founding_file import Founding, read_founding
-from wattbay.simulation.live_street import LiveStreet, begins
-from wattbay.simulation.scenario import load_scenario
 from wattbay.views.devices import Devices
 from wattbay.views.market import Auctions
 from wattbay.views.meters import MeterKeys
+
+if TYPE_CHECKING:
+    from wattbay.simulation.founding_file import Founding
+    from wattbay.simulation.live_street import LiveStreet
 
 WAITING_MAX = 100_000
 """Commands that wait at the door, at most."""
@@ -141,6 +143,10 @@ class LiveExchange:
         """Return the made-up street, if one is wanted, and the views that it looks at."""
         if not settings.street.scenario:
             return None, []
+        # Numbers and solvers take a third of a start, and real homes need none of them.
+        from wattbay.simulation.live_street import LiveStreet  # noqa: PLC0415 - see above
+        from wattbay.simulation.scenario import load_scenario  # noqa: PLC0415 - likewise
+
         scenario = load_scenario(settings.street.scenario)
         auctions = Auctions(scenario.product.product)
         return LiveStreet(scenario, self.folder / stores.WORLD, auctions), [auctions]
@@ -151,6 +157,8 @@ class LiveExchange:
             return SystemClock()
         last = self._last_at()
         if last is None:
+            from wattbay.simulation.live_street import begins  # noqa: PLC0415 - as above
+
             at = begins(self.street.scenario, self.speed)
         else:
             at = max(last, self.street.resumes_at or last)
@@ -165,8 +173,12 @@ class LiveExchange:
     # --- how it begins -----------------------------------------------------------------------
 
     def _founding(self, settings: Settings) -> Founding | None:
-        path: Path | None = settings.community.founding
-        return None if path is None else read_founding(path)
+        path = settings.community.founding
+        if path is None or (self.journal.last_seq and settings.community.zone):
+            return None
+        from wattbay.simulation.founding_file import read_founding  # noqa: PLC0415 - as above
+
+        return read_founding(path)
 
     def _calendar(self, settings: Settings, founding: Founding | None) -> Calendar:
         if self.street is not None:

@@ -46,7 +46,6 @@ from wattbay.errors import AdapterError, ConfigError
 from wattbay.kernel.clock import SystemClock
 from wattbay.kernel.evidence import ReadingStore
 from wattbay.periods import DAY, HOUR, SECOND, Instant
-from wattbay.simulation.live_street import Ends
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.anomalies import Watch
 from wattbay.watch.health import Healths
@@ -384,6 +383,8 @@ class Live:
         street = self.exchange.street
         if street is None:
             return
+        from wattbay.simulation.live_street import Ends  # noqa: PLC0415 - nobody else needs it
+
         clock, speed = self.exchange.clock, self.exchange.speed
 
         async def pause(until: Instant) -> None:

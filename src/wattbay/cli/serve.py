@@ -23,7 +23,6 @@ from wattbay.assembly.live import Addresses, Live
 from wattbay.config import Settings, read_settings
 from wattbay.errors import WattbayError
 from wattbay.periods import to_text
-from wattbay.simulation.founding_file import read_founding
 
 STREET = "live-street"
 """The scenario that is shown to whoever has no community."""
@@ -73,6 +72,8 @@ def check_config(config: Path | None) -> None:
     settings = read_settings(config)
     load_periods(settings.agent.model_dump(), Build("community"))
     if settings.community.founding is not None:
+        from wattbay.simulation.founding_file import read_founding
+
         read_founding(settings.community.founding)
     out.print(f"[green]fine[/]: {config or 'the defaults and the environment'}")
     print(json.dumps(settings.model_dump(mode="json"), indent=2))
