@@ -9,7 +9,7 @@ nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -86,14 +86,13 @@ class Channel:
         self.ring_bytes = 0
         self._whole = whole
         self._kept_max = kept_max
-        self._snapshot: tuple[int, str] | None = None
+        self._snapshot: tuple[int, Instant, str] | None = None
 
     def publish(
         self, kind: str, at: Instant, entry: int | None, body: object, key: str | None = None
     ) -> Message:
         """Tell everybody who hears it; return the message."""
         self.seq += 1
-        self._snapshot = None
         told: dict[str, object] = {"topic": self.topic, "seq": self.seq, "ts": to_text(at)}
         if entry is not None:
             told["entry"] = entry
@@ -126,19 +125,24 @@ class Channel:
         self.ring.clear()
         self.ring_bytes = 0
 
-    def snapshot(self, at: Instant, because: str) -> str:
-        """Return all there is to say of the topic, as a message with the present number."""
-        if self._snapshot is not None and self._snapshot[0] == self.seq and not because:
-            return self._snapshot[1]
-        told: Mapping[str, object] = {
+    def snapshot(self, at: Instant, because: str = "") -> str:
+        """Return all there is to say of the topic, as a message with the present number.
+
+        It is made once an instant, however many begin to listen at it.
+        """
+        kept = self._snapshot
+        if kept is not None and kept[:2] == (self.seq, at) and not because:
+            return kept[2]
+        told: dict[str, object] = {
             "topic": self.topic,
             "seq": self.seq,
             "ts": to_text(at),
             "type": "snapshot",
         }
         if because:
-            told = {**told, "because": because}
-        text = written({**told, "data": self._whole()})
+            told["because"] = because
+        told["data"] = self._whole()
+        text = written(told)
         if not because:
-            self._snapshot = (self.seq, text)
+            self._snapshot = (self.seq, at, text)
         return text

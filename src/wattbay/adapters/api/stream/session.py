@@ -44,7 +44,6 @@ SENT_AT_ONCE_MAX = 64
 class Code(IntEnum):
     """Why a connection ends, as a close code."""
 
-    GOING_AWAY = 1001
     POLICY = 1008
     """Too many faults."""
     TRY_LATER = 1013

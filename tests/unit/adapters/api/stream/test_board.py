@@ -9,6 +9,7 @@ from wattbay.adapters.api.stream.board import Board
 from wattbay.adapters.api.stream.channel import RING_MAX, Channel, Whole
 from wattbay.adapters.api.stream.mailbox import Due, Mailbox
 from wattbay.adapters.api.stream.topics import EVERYBODY, STAFF, Kind, Topic, parse
+from wattbay.periods import Instant
 
 TRADES = Topic(Kind.TRADES)
 
@@ -151,3 +152,19 @@ def test_a_party_and_who_sees_all_hear_what_is_the_partys_and_another_party_does
         "p02": [],
         STAFF: [1, 2],
     }
+
+
+def test_a_snapshot_is_made_once_an_instant_however_many_begin_to_listen() -> None:
+    made: list[int] = []
+
+    def counted(_topic: Topic, _heard_as: str) -> Whole:
+        return lambda: made.append(1) or len(made)  # type: ignore[func-returns-value]
+
+    board = Board(counted)
+    channel = board.open(TRADES, EVERYBODY)
+    assert len({channel.snapshot(EVE) for _ in range(100)}) == 1
+    assert len(made) == 1
+    say(board)
+    channel.snapshot(EVE)
+    channel.snapshot(Instant(EVE + 1))
+    assert len(made) == 3

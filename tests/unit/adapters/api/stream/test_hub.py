@@ -13,6 +13,7 @@ from wattbay.adapters.api.stream.sources import Sources
 from wattbay.adapters.api.stream.topics import parse
 from wattbay.core.commands import (
     Command,
+    IssueStatements,
     PlaceOrder,
     SubmitLimit,
 )
@@ -220,6 +221,18 @@ def test_two_parties_never_hear_of_each_other(pod: str) -> None:
     assert receipts == []
 
 
+def test_statements_are_told_as_snapshots_have_them() -> None:
+    hub, bench = a_hub()
+    early = Ear(hub, BOSS, "statements/h01")
+    bench.submit(order("h01"), order("h02", Side.SELL, 50_000))
+    bench.advance(MIDNIGHT + 60 * DAY)
+    bench.submit(IssueStatements(month="2013-06"))
+    known = _rows(early, "statements/h01")
+    assert [row["month"] for row in known.values()] == ["2013-06"]
+    own = Ear(hub, somebody(AccessRole.PROSUMER, "p01"), "statements/h01")
+    assert own.known("statements/h01") == known
+
+
 def test_a_pod_that_changed_hands_is_told_of_to_each_party_for_its_own_time() -> None:
     hub, bench = a_hub()
     state = bench.node.state()
@@ -234,6 +247,10 @@ def test_a_pod_that_changed_hands_is_told_of_to_each_party_for_its_own_time() ->
     assert [list(_rows(ear, "orders/h01")) for ear in (before, after, boss)] == [
         ["1"], ["2"], ["1", "2"],
     ]  # fmt: skip
+    late = [
+        Ear(hub, somebody(AccessRole.PROSUMER, party), "orders/h01") for party in ("p01", "p02")
+    ]
+    assert [list(_rows(ear, "orders/h01")) for ear in late] == [["1"], ["2"]]
     assert [_rows(ear, "readings/h01")["m-h01"]["seq"] for ear in (before, after, boss)] == [
         1, 2, 2,
     ]  # fmt: skip
