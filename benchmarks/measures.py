@@ -9,10 +9,11 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks import batches, blocks, ingest, trading
+from benchmarks import batches, blocks, ingest, start, trading
 from benchmarks import book as order_book
 from benchmarks import history as past
 from benchmarks import postgres_journal as on_postgres
+from benchmarks import stream as streaming
 from benchmarks import watch as watching
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
@@ -297,6 +298,23 @@ def watched() -> Iterator[Figure]:
         yield Figure(what, cost_us, "CPU µs", *WATCH_BOUNDS_US)
 
 
+METER_TO_CLIENT_MS = {"embedded broker": (75, 50), "Mosquitto": (37.5, 25)}
+"""Bound and aim of the 99th percentile, at 1,000 readings a second. [ms]"""
+
+
+def streamed() -> Iterator[Figure]:
+    """Measure what telling one of a thousand clients costs, and how late it has a reading."""
+    yield Figure("update told to one of 1,000", streaming.fanned().cpu_us, "CPU µs", 40, 20)
+    for what, how in streaming.told():
+        yield Figure(f"meter to client, {what}", how.p99_ms, "ms p99", *METER_TO_CLIENT_MS[what])
+
+
+def service_start() -> Iterator[Figure]:
+    """Measure how soon a service answers that was killed; by the clock, the middle of three."""
+    what = "first answer after kill -9, 1 M entries"
+    yield Figure(what, sorted(start.first_answers_s())[1], "s", 2, 1)
+
+
 def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
     """Return what can be measured, by name, quickest first."""
     return {
@@ -307,9 +325,11 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "trading": continuous_trading,
         "batches": batches_of_orders,
         "watch": watched,
+        "stream": streamed,
         "postgres": postgres_journal,
         "history": history,
         "ingest": readings_in,
+        "start": service_start,
         "week": week,
         "scale": scale,
         "year": year,

@@ -157,8 +157,12 @@ def test_a_party_and_who_sees_all_hear_what_is_the_partys_and_another_party_does
 def test_a_snapshot_is_made_once_an_instant_however_many_begin_to_listen() -> None:
     made: list[int] = []
 
+    def whole() -> object:
+        made.append(len(made))
+        return made
+
     def counted(_topic: Topic, _heard_as: str) -> Whole:
-        return lambda: made.append(1) or len(made)  # type: ignore[func-returns-value]
+        return whole
 
     board = Board(counted)
     channel = board.open(TRADES, EVERYBODY)
