@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.api_node import PASSWORD, Bench, a_node
-from tests.builders import MIDNIGHT
+from tests.builders import EVE, MIDNIGHT
 from tests.listeners import Follower
 from tests.servers import free_port, until_async
 from wattbay.adapters.api.callers import SESSION_COOKIE
@@ -31,6 +31,7 @@ from wattbay.ids import CommunityId, MeterId, PodId, ProductId
 from wattbay.kernel.codec import Entry
 from wattbay.kernel.evidence import Reading
 from wattbay.periods import DAY, HOUR, Instant
+from wattbay.watch.findings import Anomaly, Finding, Severity
 
 PRIVATE = ("orders/{0}", "receipts/{0}", "statements/{0}", "readings/{0}", "readings/m-{0}")
 OF_PARTY = ("alerts/{0}", "devices/{0}")
@@ -206,6 +207,26 @@ def test_two_parties_hear_their_own_and_nothing_of_each_other() -> None:
             told = json.dumps({**other.follower.known, "devices/p02": {}})
             assert not any(name in told for name in ("h01", "p01", "h03", "p03"))
             assert one.follower.known["readings/h01"]["m-h01"]["power_w"] == -400
+
+    live(test)
+
+
+def test_an_alert_that_is_seen_over_rest_is_told() -> None:
+    async def test(made: Live) -> None:
+        finding = Finding(
+            Anomaly.TAMPER, Severity.SOFT, MeterId("m-h01"), 1, 1, EVE, EVE, "its case was opened"
+        )
+        made.hub.alert(made.bench.alerts.add(finding))
+        async with (
+            made.listening("p01", "alerts/p01") as one,
+            made.bench.client("p01") as client,
+        ):
+            answer = await client.post("/api/v1/alerts/1/acknowledge", json={"note": "we look"})
+            assert answer.status_code == 200
+            await one.until(lambda: one.follower.known["alerts/p01"]["1"]["note"] == "we look")
+            told = one.follower.known["alerts/p01"]["1"]
+            assert told["number"] == 1
+            assert "acknowledged_by" not in told
 
     live(test)
 

@@ -10,7 +10,7 @@ import uvicorn
 from wattbay.adapters.api.app import create_app
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.stream.hub import Hub
-from wattbay.adapters.api.stream.route import attach
+from wattbay.adapters.api.stream.route import UVICORN, attach
 from wattbay.assembly.metrics import Gauges, registry_of
 from wattbay.config import Http
 from wattbay.errors import AdapterError
@@ -45,7 +45,7 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=UVICORN["ws"],
                 ws_per_message_deflate=False,
                 ws_ping_interval=PING_S,
                 ws_max_size=MESSAGE_BYTES_MAX,

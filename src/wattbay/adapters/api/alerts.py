@@ -19,6 +19,7 @@ from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.pages import Page, Paged, cursor_of, next_path, read_cursor
 from wattbay.adapters.api.problems import not_found
 from wattbay.adapters.api.sections import Section
+from wattbay.adapters.api.stream.route import tell_alert
 from wattbay.ids import MeterId
 from wattbay.periods import to_text
 from wattbay.watch.alerts import NOTE_CHARACTERS_MAX, Alert
@@ -183,6 +184,7 @@ async def acknowledge_alert(request: Request, who: Who, number: NumberPath) -> R
     found = node.alerts.acknowledge(number, who.login, node.clock.now(), told.note)
     if found is None:
         raise not_found(f"alert {number}")
+    tell_alert(request, found, "acknowledged")
     return answer(_told(found, is_staff=_is_staff(who)))
 
 
@@ -204,4 +206,5 @@ async def close_alert(request: Request, who: Who, number: NumberPath) -> Respons
     if found is None:
         raise not_found(f"alert {number}")
     node.health.closed(found.device, found.anomaly)
+    tell_alert(request, found, "closed")
     return answer(_told(found, is_staff=True))

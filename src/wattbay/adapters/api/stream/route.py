@@ -28,6 +28,7 @@ from wattbay.adapters.api.stream.streams import Streams
 from wattbay.adapters.api.stream.tickets import Shown
 from wattbay.errors import WireError
 from wattbay.periods import to_text
+from wattbay.watch.alerts import Alert
 
 TICKET_WAIT_S = 5.0
 """How long a client may take to show its ticket."""
@@ -67,6 +68,13 @@ def _streams(connection: HTTPConnection) -> Streams:
     if found is None:
         raise Problem(503, "no-stream", "this server has no stream")
     return found
+
+
+def tell_alert(request: Request, alert: Alert, kind: str) -> None:
+    """Tell the stream of an alert that was seen or closed over REST, where there is a stream."""
+    streams: Streams | None = getattr(request.app.state, "streams", None)
+    if streams is not None:
+        streams.hub.alert(alert, kind)
 
 
 # --- tickets ---------------------------------------------------------------------------------

@@ -264,7 +264,7 @@ def readings(sources: Sources, subject: str, audience: str) -> Mapping[str, obje
 def alert_row(alert: Alert) -> Mapping[str, object]:
     """Return an alert as it is told."""
     return {
-        "alert": alert.number,
+        "number": alert.number,
         "device": alert.device,
         "anomaly": alert.anomaly,
         "severity": alert.severity,
