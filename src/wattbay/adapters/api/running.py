@@ -129,7 +129,9 @@ async def docs() -> Response:
 )
 async def docs_asset(
     request: Request,
-    asset: Annotated[str, Path(pattern=r"^[a-z\-.]{1,64}$", examples=["swagger-ui.css"])],
+    asset: Annotated[
+        str, Path(pattern=r"^[a-z\-.]{1,64}$", description="A file.", examples=["docs.js"])
+    ],
 ) -> Response:
     """Return what the page of the document loads."""
     if asset not in ASSETS:
