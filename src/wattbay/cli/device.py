@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from wattbay.kernel.clock import Clock
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +19,7 @@ app = typer.Typer(
     From a key to a stored reading:
       wattbay device keys m07.pem                   a key of its own
       wattbay device register m07.pem london m07    who it is, for the operator
+                                                    (wattbay operator join)
       wattbay device test m07.pem london m07        does the broker let it in?
       wattbay device run m07.pem london m07         sign and send what is read
       wattbay device verify --live london --enrolled m07.json
@@ -39,6 +44,16 @@ CertificateKey = Annotated[
 Outbox = Annotated[
     Path | None,
     typer.Option(help="What is not acknowledged yet is kept here. (otherwise DEVICE.outbox)"),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="An API key, or what `wattbay operator sign-in` keeps. (otherwise WATTBAY_API_KEY)"
+    ),
+]
+ServiceAuthority = Annotated[
+    Path | None,
+    typer.Option(help="PEM of who signed the service's certificate, where not publicly known."),
 ]
 LOOPBACK = "127.0.0.1:1883"
 
@@ -82,7 +97,7 @@ def keys(
 
 
 @app.command()
-def register(
+def register(  # noqa: PLR0913, PLR0917 - one parameter an option
     key: Key,
     community: Community,
     name: Name,
@@ -97,20 +112,103 @@ def register(
     out: Annotated[
         Path | None, typer.Option(help="Write the request here. (otherwise NAME.json)")
     ] = None,
+    to: Annotated[str, typer.Option(help="A service's URL: bring the request there.")] = "",
+    key_file: KeyFile = None,
+    service_authority: ServiceAuthority = None,
+    pod: Annotated[
+        str | None,
+        typer.Option(help="With --to: behind which it stands; of a meter: whose it becomes."),
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="With --to: of a sensor of the grid, what it watches.")
+    ] = None,
+    power_max_kw: Annotated[int, typer.Option(help="With --to: more is impossible.")] = 100,
+    final_registers: Annotated[
+        str, typer.Option(help="IMPORT,EXPORT of the meter that this one takes the place of.")
+    ] = "",
+    registers: Annotated[
+        str, typer.Option(help="IMPORT,EXPORT of this meter as it is put in. (otherwise 0,0)")
+    ] = "",
 ) -> None:
-    """Ask to be known: write a request with the public key, signed by it.
+    """Ask to be known: a request with the public key, signed by it.
 
-    The request is a file: give it to whoever runs the community. There is
-    no address yet to send it to. The signature shows that whoever asks
-    holds the private key; who they are, the operator finds out otherwise.
+    The signature shows that whoever asks holds the private key; who they
+    are, the operator finds out otherwise. With --to it is brought to a
+    running service in the name of an API key, a household's or the
+    operator's: it is signed over a challenge, and the device is known at
+    once. Without, it is a file for whoever runs the community; and so is
+    that of a meter, which comes with its pod (`wattbay operator join`),
+    unless it takes the place of a pod's present one (--pod).
+
+    \b
+    Examples:
+      wattbay device register m07.pem london m07
+      wattbay device register b07.pem london b07 --kind battery --pod h07 \\
+        --to https://market.example:8443 --key-file p07.key --power-max-kw 5
+      wattbay device register n07.pem london n07 --pod h07 --final-registers 48213,9120 \\
+        --to https://market.example:8443 --key-file ~/.config/wattbay/operator.json
+    """
+    from wattbay.cli.device_enrol import Counter, Place, Wish
+    from wattbay.cli.device_enrol import register as bring
+
+    place = Place(pod, zone, power_max_kw, final=final_registers, initial=registers)
+    counter = Counter(to, key_file, service_authority) if to else None
+    wish = Wish(key, community, name, kind, challenge)
+    bring(wish, counter, place, out or Path(f"{name}.json"))
+
+
+@app.command()
+def rotate(
+    key: Annotated[Path, typer.Argument(help="The private key by which it signs now (PEM).")],
+    community: Community,
+    name: Name,
+    to: Annotated[str, typer.Option(help="The service's URL.")],
+    new: Annotated[
+        Path | None, typer.Option(help="The key from now on; made if new. (otherwise NAME.new.pem)")
+    ] = None,
+    key_file: KeyFile = None,
+    service_authority: ServiceAuthority = None,
+) -> None:
+    """Let a device sign with another key from now on.
+
+    The new key signs the request, so nobody enrols one that they do not
+    hold. What the old one signed stays good: readings that wait in the
+    outbox still count.
 
     \b
     Example:
-      wattbay device register m07.pem london m07 --kind meter
+      wattbay device rotate m07.pem london m07 --new m07-2.pem \\
+        --to https://market.example:8443 --key-file p07.key
     """
-    from wattbay.cli.device_work import write_request
+    from wattbay.cli.device_enrol import Counter, Wish
+    from wattbay.cli.device_enrol import rotate as renew
 
-    write_request(key, community, name, kind, challenge, out or Path(f"{name}.json"))
+    counter = Counter(to, key_file, service_authority)
+    renew(Wish(key, community, name, "meter"), counter, new or Path(f"{name}.new.pem"))
+
+
+@app.command()
+def revoke(
+    name: Name,
+    to: Annotated[str, typer.Option(help="The service's URL.")],
+    reason: Annotated[str, typer.Option(help="Why, in words: it stands in history.")],
+    key_file: KeyFile = None,
+    service_authority: ServiceAuthority = None,
+) -> None:
+    """Let a device be believed nothing more, at once and for good.
+
+    A pod whose meter is revoked has no readings until another is put in. Put
+    its certificate on the broker's list of those revoked, too.
+
+    \b
+    Example:
+      wattbay device revoke m07 --reason "its key was lost" \\
+        --to https://market.example:8443 --key-file ~/.config/wattbay/operator.json
+    """
+    from wattbay.cli.device_enrol import Counter
+    from wattbay.cli.device_enrol import revoke as disbelieve
+
+    disbelieve(name, Counter(to, key_file, service_authority), reason)
 
 
 @app.command()
@@ -124,6 +222,12 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         float, typer.Option(help="Seconds to wait for acknowledgements at the end.")
     ] = 30.0,
     jws: Annotated[bool, typer.Option("--jws", help="Readings as text instead of CBOR.")] = False,
+    market_clock: Annotated[
+        bool,
+        typer.Option(
+            "--market-clock", help="Stamp by the market's time, such as a made-up street's."
+        ),
+    ] = False,
     authority: Authority = None,
     certificate: Certificate = None,
     certificate_key: CertificateKey = None,
@@ -137,20 +241,30 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
       {"import": 48219, "export": 9120, "power_w": -250, "voltage_mv": 230100,
        "flags": 1}
 
-    `at` may be left out: now. Power into the grid is positive. Flags are
-    1 tamper, 2 low battery, 3 both. Each reading is kept in the outbox
-    until the service says that it is stored, through loss of power and of
-    the connection. Exit status 1 where some still wait at the end.
+    `at` may be left out: now, by the machine's clock; with --market-clock
+    by what the market says that it is, never ahead of it. Power into the
+    grid is positive. Flags are 1 tamper, 2 low battery, 3 both. Each reading
+    is kept in the outbox until the service says that it is stored, through
+    loss of power and of the connection. Exit status 1 where some still wait
+    at the end.
 
     \b
     Example:
       echo '{"import": 48213, "export": 9120}' | wattbay device run m07.pem london m07
     """
-    from wattbay.cli.device_work import Place, run_device
+    from wattbay.cli.device_work import Place, Sending, run_device
 
     place = Place(broker, authority, certificate, certificate_key)
     path = outbox or Path(f"{name}.outbox")
-    raise typer.Exit(run_device(key, community, name, place, path, wait_s=wait, is_jws=jws))
+    by: AbstractContextManager[Clock | None] = nullcontext()
+    if market_clock:
+        from wattbay.cli.device_clock import market_clock as heard
+
+        by = heard(community, name, place, wait)
+    with by as clock:
+        how = Sending(wait, jws, clock)
+        status = run_device(key, community, name, place, path, how)
+    raise typer.Exit(status)
 
 
 @app.command("test")

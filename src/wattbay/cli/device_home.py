@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from wattbay.adapters.mqtt.device import Device, Registers
 from wattbay.adapters.mqtt.keys import Algorithm, write_key
-from wattbay.cli.device_work import Place, at_work, check_names, wait_until, write_request
+from wattbay.cli.device_enrol import Place as Standing
+from wattbay.cli.device_enrol import Wish, register
+from wattbay.cli.device_work import Place, at_work, check_names, wait_until
 from wattbay.errors import ConfigError, Fault
 from wattbay.periods import DAY, HOUR, MINUTE, Instant, instant
 
@@ -72,7 +74,8 @@ def simulate_street(street: Street, folder: Path, broker: str, *, wait_s: float)
         key = folder / f"{name}.pem"
         if not key.exists():
             write_key(key, Algorithm.ED25519)
-            write_request(key, street.community, name, "meter", "", folder / f"{name}.json")
+            wish = Wish(key, street.community, name, "meter")
+            register(wish, None, Standing(), folder / f"{name}.json")
     step_us = street.step_min * MINUTE
     pause = threading.Event()
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""`device keys`, `register`, `run` and `test`: the work behind the options."""
+"""`device keys`, `run` and `test`: the work behind the options."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,15 +15,14 @@ import msgspec
 
 from wattbay.adapters.mqtt import enrolment
 from wattbay.adapters.mqtt.device import Device, Link, Registers
-from wattbay.adapters.mqtt.enrolment import DeviceKind
 from wattbay.adapters.mqtt.keys import Algorithm, read_key, write_key
 from wattbay.adapters.mqtt.outbox import Outbox
 from wattbay.adapters.mqtt.readings import Form
 from wattbay.adapters.mqtt.topics import is_device
 from wattbay.errors import AdapterError, ConfigError, Fault, WireError
 from wattbay.ids import CommunityId, MeterId, is_id
-from wattbay.kernel.clock import SystemClock
-from wattbay.periods import instant, to_text
+from wattbay.kernel.clock import Clock, SystemClock
+from wattbay.periods import Instant, instant, to_text
 
 PORT = 1883
 TLS_PORT = 8883
@@ -79,6 +79,16 @@ class Place(NamedTuple):
         return Link(host=host, port=port, tls=self.tls())
 
 
+class Sending(NamedTuple):
+    """How readings are sent."""
+
+    wait_s: float
+    """For acknowledgements at the end. [s]"""
+    is_jws: bool = False
+    clock: Clock | None = None
+    """By which lines without `at` are stamped; otherwise the machine's."""
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A line of what a meter shows."""
 
@@ -117,31 +127,16 @@ def check_names(community: str, name: str) -> None:
         raise ConfigError(*faults)
 
 
-def write_request(
-    key: Path, community: str, name: str, kind: str, challenge: str, out: Path
-) -> None:
-    """Write an enrolment request, and say what becomes of it."""
-    check_names(community, name)
-    try:
-        device_kind = DeviceKind(kind)
-    except ValueError:
-        raise ConfigError(Fault("--kind", f"{kind!r}", ", ".join(DeviceKind))) from None
-    request = enrolment.request(
-        CommunityId(community), MeterId(name), device_kind, read_key(key), SystemClock().now(),
-        challenge=challenge,
-    )  # fmt: skip
-    out.write_bytes(enrolment.encode(request))
-    print(f"{out}: give it to whoever runs {community}; it holds nothing secret")
-
-
 @contextmanager
-def at_work(key: Path, community: str, name: str, place: Place, outbox: Path) -> Iterator[Device]:
-    """Let a device work for a while."""
+def at_work(
+    key: Path, community: str, name: str, place: Place, outbox: Path, clock: Clock | None = None
+) -> Iterator[Device]:
+    """Let a device work for a while, by a clock; otherwise by the machine's."""
     check_names(community, name)
     kept = Outbox(outbox)
     device = Device(
         community=CommunityId(community), device=MeterId(name), signer=read_key(key),
-        outbox=kept, clock=SystemClock(), link=place.link(),
+        outbox=kept, clock=clock or SystemClock(), link=place.link(),
     )  # fmt: skip
     device.start()
     try:
@@ -167,29 +162,34 @@ def run_device(
     name: str,
     place: Place,
     outbox: Path,
-    *,
-    wait_s: float,
-    is_jws: bool,
+    how: Sending,
 ) -> int:
     """Send what standard input says; return the exit status."""
-    form = Form.JWS if is_jws else Form.COSE
-    faults = 0
-    with at_work(key, community, name, place, outbox) as device:
+    form = Form.JWS if how.is_jws else Form.COSE
+    clock = how.clock or SystemClock()
+    faults, last = 0, Instant(0)
+    with at_work(key, community, name, place, outbox, clock) as device:
         for number, text in enumerate(sys.stdin, 1):
             if not text.strip():
                 continue
+            # A clock that is told the time may stand: no two readings bear one stamp.
+            wait_until(partial(_is_past, clock, last), how.wait_s)
             try:
-                device.measured(registers_of(text), form)
+                last = device.measured(registers_of(text, clock), form).measured_at
             except WireError as error:
                 faults += 1
                 print(f"line {number}: {error}", file=sys.stderr)
-        wait_until(lambda: device.waiting == 0, wait_s)
+        wait_until(lambda: device.waiting == 0, how.wait_s)
         tell(device)
         return 1 if device.waiting or faults else 0
 
 
-def registers_of(text: str) -> Registers:
-    """Read a line of standard input.
+def _is_past(clock: Clock, at: Instant) -> bool:
+    return clock.now() > at
+
+
+def registers_of(text: str, clock: Clock) -> Registers:
+    """Read a line of standard input; where it does not say when, it is now.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def registers_of(text: str) -> Registers:
     """
     try:
         line = _line.decode(text)
-        at = instant(line.at) if line.at else SystemClock().now()
+        at = instant(line.at) if line.at else clock.now()
     except (msgspec.DecodeError, ValueError) as error:
         msg = f"wrong form: {error}"
         raise WireError(msg) from error
@@ -233,7 +233,7 @@ def try_device(
     wait_s: float,
 ) -> int:
     """Try the way to the broker and back; return the exit status."""
-    shown = _shown(registers)
+    shown = registers_shown(registers, "--registers")
     with at_work(key, community, name, place, outbox) as device:
         where = "{}:{}".format(*place.address())
         if not wait_until(lambda: device.is_connected, wait_s):
@@ -262,13 +262,19 @@ def try_device(
         return 0
 
 
-def _shown(registers: str) -> tuple[int, int] | None:
-    """Read the two registers that a meter shows."""
+def registers_shown(registers: str, where: str) -> tuple[int, int] | None:
+    """Read the two registers that a meter shows; None where nothing is said.
+
+    Raises
+    ------
+    ConfigError
+        If they are none.
+    """
     if not registers:
         return None
     found = registers.split(",")
     if len(found) != 2 or not all(part.strip().isdecimal() for part in found):  # noqa: PLR2004
-        fault = Fault("--registers", f"{registers!r}", "two whole numbers: 48213,9120")
+        fault = Fault(where, f"{registers!r}", "two whole numbers: 48213,9120")
         raise ConfigError(fault)
     return int(found[0]), int(found[1])
 

@@ -1,0 +1,1 @@
+"""The other end of our own REST interface: what commands ask a running service with."""
