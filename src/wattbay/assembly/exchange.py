@@ -109,14 +109,15 @@ class LiveExchange:
         return self.exchange.state
 
     def write_snapshot(self) -> None:
-        """Write a snapshot of the present state.
+        """Write a snapshot of the present state, unless that may be ahead of the journal.
 
         Raises
         ------
         OSError
             If it cannot be written: nothing is lost.
         """
-        self.snapshots.write(self.exchange, self.journal.last_seq, self.journal.head)
+        if not self.kernel.is_stopped:
+            self.snapshots.write(self.exchange, self.journal.last_seq, self.journal.head)
 
     def close(self) -> None:
         """Leave a snapshot behind, and let go of everything.

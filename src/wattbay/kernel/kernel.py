@@ -89,6 +89,11 @@ class Kernel:
             self._requests.recall(entry)
             self._at = entry.at
 
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether something went wrong: the state may then be ahead of the journal."""
+        return bool(self._stopped)
+
     def submit(self, command: Command) -> Answer:
         """Let the exchange decide a command; answer once that is history.
 
