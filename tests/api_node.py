@@ -7,7 +7,7 @@ the kernel, so that it works in any event loop; `clock` and `wall` stand until t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -235,40 +235,22 @@ def a_node(
     readings, latest, alerts = MemoryReadingStore(), MemoryLatest(), MemoryAlertStore()
     wire, amiss = MemoryWire(), dict[str, str]()
 
-    async def submit(command: Command) -> Answer:
-        return kernel.submit(command)
-
-    async def admit(document: bytes) -> Admission:
-        found = decode(document)
-        key = bytes.fromhex(found.public_key)
-        return Admission(
-            device=found.device,
-            kind=found.kind,
-            algorithm=found.algorithm,
-            public_key=key,
-            unit_wh=found.unit_wh,
-        )
-
-    def facts() -> Mapping[MeterId, DeviceFacts]:
-        meters = kernel.exchange.state.metering.meters
-        return {name: DeviceFacts(name, use.pod) for name, use in meters.items()}
-
     node = Node(
         community=TOWN,
         calendar=Calendar("Europe/London"),
         clock=clock,
         wall=wall,
-        submit=submit,
+        submit=_submitting(kernel),
         state=lambda: kernel.exchange.state,
         history=history,
         readings=readings,
         latest=latest,
         alerts=alerts,
-        health=Healths(watch, facts),
+        health=Healths(watch, _facts(kernel)),
         people=people,
         door=door,
         wire=wire,
-        admit_device=admit,
+        admit_device=_admit,
         is_ready=lambda: amiss,
         limits=Limits(requests_per_minute=100_000) if limits is None else limits,
         origins=origins,
@@ -318,6 +300,35 @@ def live_a_day(bench: Bench) -> None:
     bench.submit(IssueStatements(month="2013-06"))
     bench.advance(JULY - DAY)
     bench.submit(list_deliveries(day="2013-07-01", start=JULY))
+
+
+def _submitting(kernel: Kernel) -> Callable[[Command], Awaitable[Answer]]:
+    """Return the way straight to a kernel."""
+
+    async def submit(command: Command) -> Answer:
+        return kernel.submit(command)
+
+    return submit
+
+
+async def _admit(document: bytes) -> Admission:
+    """Check a device's request as its wire does."""
+    found = decode(document)
+    return Admission(
+        device=found.device,
+        kind=found.kind,
+        algorithm=found.algorithm,
+        public_key=bytes.fromhex(found.public_key),
+        unit_wh=found.unit_wh,
+    )
+
+
+def _facts(kernel: Kernel) -> Callable[[], Mapping[MeterId, DeviceFacts]]:
+    """Return who tells the facts of all meters."""
+    return lambda: {
+        name: DeviceFacts(name, use.pod)
+        for name, use in kernel.exchange.state.metering.meters.items()
+    }
 
 
 def _let_in(people: People, door: Door) -> None:

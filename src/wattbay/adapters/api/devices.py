@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -122,18 +123,20 @@ _DEVICE = DeviceTold(
     until=None,
     revoked=None,
 )
-_REQUEST = {
-    "form": "wattbay-enrolment/1",
-    "community": "town",
-    "device": "b-h01",
-    "kind": "battery",
-    "algorithm": "ed25519",
-    "public_key": "3b" * 32,
-    "unit_wh": 1,
-    "made_at": 1_777_626_724_218_000,
-    "challenge": "wq3Jm2...",
-    "proof": "7f" * 64,
-}
+_REQUEST: Mapping[str, object] = MappingProxyType(
+    {
+        "form": "wattbay-enrolment/1",
+        "community": "town",
+        "device": "b-h01",
+        "kind": "battery",
+        "algorithm": "ed25519",
+        "public_key": "3b" * 32,
+        "unit_wh": 1,
+        "made_at": 1_777_626_724_218_000,
+        "challenge": "wq3Jm2...",
+        "proof": "7f" * 64,
+    }
+)
 _SEE = (Permission.READ_OWN, Permission.READ_ALL, Permission.READ_GRID)
 _OWN = (Permission.TRADE_OWN, Permission.MANAGE_DEVICES)
 

@@ -170,4 +170,9 @@ def _header(name: str, about: str, pattern: str | None) -> Json:
 
 def _plain(example: object) -> object:
     """Return an example as JSON has it."""
-    return msgspec.to_builtins(example)
+    return msgspec.to_builtins(example, enc_hook=_unfrozen)
+
+
+def _unfrozen(value: Mapping[str, object]) -> dict[str, object]:
+    """Return a mapping that nobody can change as one that can be written."""
+    return dict(value)

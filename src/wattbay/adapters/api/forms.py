@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -52,8 +53,8 @@ MoneyText = Annotated[str, msgspec.Meta(pattern=MONEY_PATTERN, examples=["0.1234
 
 # --- paths and queries -----------------------------------------------------------------------
 
-_id: Any = {"pattern": ID_PATTERN}
-_when: Any = {"pattern": INSTANT_PATTERN, "examples": ["2026-05-01T12:00Z"]}
+_id: Any = MappingProxyType({"pattern": ID_PATTERN})
+_when: Any = MappingProxyType({"pattern": INSTANT_PATTERN, "examples": ["2026-05-01T12:00Z"]})
 PodPath = Annotated[str, Path(**_id, description="A point of delivery.", examples=["h01"])]
 PartyPath = Annotated[str, Path(**_id, description="A party.", examples=["p01"])]
 ProductPath = Annotated[str, Path(**_id, description="A product.", examples=["halfhour"])]

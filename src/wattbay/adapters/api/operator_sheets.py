@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -40,7 +41,9 @@ _ALL = (Permission.READ_ALL,)
 _GRID = (Permission.READ_ALL, Permission.OPERATE_GRID)
 
 Form = Annotated[Literal["csv", "json"], Query(description="In which form.", examples=["csv"])]
-_CSV_GIVEN = {CSV: "delivery_start_utc,delivery_start_local,delivery_start_offset,brp,...\r\n"}
+_CSV_GIVEN: Mapping[str, str] = MappingProxyType(
+    {CSV: "delivery_start_utc,delivery_start_local,delivery_start_offset,brp,...\r\n"}
+)
 
 
 def _exporting(request: Request, who: Identity, *permissions: Permission) -> Node:

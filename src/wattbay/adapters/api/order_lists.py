@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -62,24 +63,26 @@ class OrderLife(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
 
 
-_TOLD = {
-    "order": 17,
-    "entry": 4711,
-    "at": "2026-05-01T09:12:04.218Z",
-    "at_local": "2026-05-01T10:12:04.218000+01:00",
-    "pod": "h01",
-    "product": "halfhour",
-    "delivery": "2026-05-01T12:00Z",
-    "delivery_local": "2026-05-01T13:00:00+01:00",
-    "side": "buy",
-    "quantity_wh": 250,
-    "limit_nano_per_wh": 120_000,
-    "type": "limit",
-    "state": "open",
-    "filled_wh": 0,
-    "reason": "",
-    "request": None,
-}
+_TOLD: Mapping[str, object] = MappingProxyType(
+    {
+        "order": 17,
+        "entry": 4711,
+        "at": "2026-05-01T09:12:04.218Z",
+        "at_local": "2026-05-01T10:12:04.218000+01:00",
+        "pod": "h01",
+        "product": "halfhour",
+        "delivery": "2026-05-01T12:00Z",
+        "delivery_local": "2026-05-01T13:00:00+01:00",
+        "side": "buy",
+        "quantity_wh": 250,
+        "limit_nano_per_wh": 120_000,
+        "type": "limit",
+        "state": "open",
+        "filled_wh": 0,
+        "reason": "",
+        "request": None,
+    }
+)
 
 
 @order_lists.get(

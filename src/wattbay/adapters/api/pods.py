@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from starlette.requests import Request
@@ -150,31 +151,35 @@ _POD = PodTold(
     entry=17,
 )
 _DONE = Done(pod="h01", entries=(17,))
-_METER = {
-    "request": {
-        "form": "wattbay-enrolment/1",
-        "community": "town",
-        "device": "m-h01",
-        "kind": "meter",
-        "algorithm": "ed25519",
-        "public_key": "3b" * 32,
-        "unit_wh": 1,
-        "made_at": 1_777_626_724_218_000,
-        "challenge": "wq3Jm2...",
-        "proof": "7f" * 64,
+_METER: Mapping[str, object] = MappingProxyType(
+    {
+        "request": {
+            "form": "wattbay-enrolment/1",
+            "community": "town",
+            "device": "m-h01",
+            "kind": "meter",
+            "algorithm": "ed25519",
+            "public_key": "3b" * 32,
+            "unit_wh": 1,
+            "made_at": 1_777_626_724_218_000,
+            "challenge": "wq3Jm2...",
+            "proof": "7f" * 64,
+        }
     }
-}
-_NEW = {
-    "pod": "h01",
-    "since": "2026-05-03T00:00Z",
-    "party": "p01",
-    "zone": "z1",
-    "supplier": "supplier",
-    "brp": "supplier",
-    "tariff": "flat",
-    "yearly_import_wh": 3_000_000,
-    "meter": _METER,
-}
+)
+_NEW: Mapping[str, object] = MappingProxyType(
+    {
+        "pod": "h01",
+        "since": "2026-05-03T00:00Z",
+        "party": "p01",
+        "zone": "z1",
+        "supplier": "supplier",
+        "brp": "supplier",
+        "tariff": "flat",
+        "yearly_import_wh": 3_000_000,
+        "meter": _METER,
+    }
+)
 
 
 # --- what there is ---------------------------------------------------------------------------

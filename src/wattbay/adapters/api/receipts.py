@@ -129,7 +129,7 @@ class ReceiptExplained(msgspec.Struct, frozen=True, kw_only=True):
     proof: Proof
 
 
-_RECEIPT = {
+_RECEIPT: Mapping[str, object] = MappingProxyType({
     "pod": "h01", "party": "p01", "delivery": "2026-05-01T12:00Z",
     "delivery_local": "2026-05-01T13:00:00+01:00", "delivery_end": "2026-05-01T12:30Z",
     "run": "initial", "version": 1, "newest": True, "bought_wh": 250, "sold_wh": 0,
@@ -139,7 +139,7 @@ _RECEIPT = {
     "network_nano": 9_000_000, "levy_nano": 3_000_000, "service_nano": 0,
     "total_nano": 43_500_000, "total": "0.0435", "same_meters_nano": 54_000_000,
     "taxable_nano": 43_500_000, "quality": "measured", "entry": 5120,
-}  # fmt: skip
+})  # fmt: skip
 _LINE = LineTold(
     component="trades",
     what="Bought from the community",

@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -25,7 +26,7 @@ from wattbay.adapters.api.problems import PROBLEM_JSON, Flaw, Problem, tell
 from wattbay.ids import PartyId, RequestId
 
 HEADER: Final = "Idempotency-Key"
-REPLAYED: Final = {"Idempotency-Replayed": "true"}
+REPLAYED: Final = MappingProxyType({"Idempotency-Replayed": "true"})
 KEY_PATTERN: Final = r"^[A-Za-z0-9_\-:.]{1,64}$"
 KEPT_MAX: Final = 10_000
 """Answers that are kept in memory; with one more, the oldest goes."""

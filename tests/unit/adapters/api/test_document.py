@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 
 from tests.api_node import a_node
+from tests.house.tree import ROOT
 from wattbay.adapters.api.offered import sections
 from wattbay.adapters.api.problems import PROBLEM_JSON
 
@@ -100,3 +101,14 @@ def test_no_schema_of_a_fault_that_is_not_told_is_left() -> None:
     assert "422" not in next(
         told["responses"] for _, path, told in OPERATIONS if path == "/api/v1/products"
     )
+
+
+def test_the_reference_names_what_is_offered_and_nothing_else() -> None:
+    page = (ROOT / "docs" / "reference" / "rest.md").read_text(encoding="utf-8")
+    named = {*re.findall(r"^\| `([A-Z]+ /\S*)` \|", page, re.MULTILINE)}
+    offered = {
+        f"{method.upper()} {path}"
+        for method, path, told in OPERATIONS
+        if not told["tags"][0].startswith(("EnergyNet", "open-elecbay"))
+    }
+    assert named == offered
