@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from heapq import nsmallest
 from typing import Annotated, cast
 
 import msgspec
@@ -227,11 +228,12 @@ async def list_health(request: Request, who: Who, paged: Paged) -> Response:
     check(request, who, *_SEE)
     node = node_of(request)
     after = str(read_cursor(node, "health", paged.cursor) or "")
-    names = sorted(name for name in seen_devices(node, who) if name > after)
+    found = (name for name in seen_devices(node, who) if name > after)
+    names = nsmallest(paged.limit + 1, found)
     told = [
-        _health_told(found)
+        _health_told(health)
         for name in names[: paged.limit]
-        if (found := node.health.of(name)) is not None
+        if (health := node.health.of(name)) is not None
     ]
     last = names[paged.limit - 1] if len(names) > paged.limit else None
     link = next_path(request, None if last is None else cursor_of(node, "health", last))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from heapq import nsmallest
 from types import MappingProxyType
 from typing import Annotated
 
@@ -245,7 +246,8 @@ async def list_devices(request: Request, who: Who, paged: Paged) -> Response:
     node = node_of(request)
     state = node.state()
     after = str(read_cursor(node, "devices", paged.cursor) or "")
-    names = sorted(name for name in seen_devices(node, who) if name > after)
+    found = (name for name in seen_devices(node, who) if name > after)
+    names = nsmallest(paged.limit + 1, found)
     told = [device_told(state, name) for name in names[: paged.limit]]
     has_more = len(names) > paged.limit
     last = names[paged.limit - 1] if has_more else None

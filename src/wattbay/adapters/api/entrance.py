@@ -168,13 +168,14 @@ async def sign_in(request: Request) -> Response:
     if "origin" in request.headers:
         check_origin(request, node)
     told = await read(request, Credentials)
-    request.state.login = told.login
     try:
         session = await node.door.sign_in(
             told.login, told.password, request_id=request_id_of(request)
         )
     except AccessDenied as denial:
         raise denied(denial) from denial
+    # Only now: what somebody types as a login may be a password, and is not to be in the log.
+    request.state.login = session.login
     return _with_cookie(request, session, 201)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -83,13 +85,14 @@ async def list_accounts(request: Request, who: Who, paged: Paged) -> Response:
     node = node_of(request)
     sight, ledger = sight_of(node, who), node.state().ledger
     after = _place(read_cursor(node, "accounts", paged.cursor))
-    found = sorted(
+    found = (
         (party, name)
         for party, names in ledger.accounts.items()
         if sight.sees_party(party)
         for name in names
+        if (party, name) > after
     )
-    rest = [one for one in found if one > after]
+    rest = nsmallest(paged.limit + 1, found)
     told = [_told(node, party, name) for party, name in rest[: paged.limit]]
     last = rest[paged.limit - 1] if len(rest) > paged.limit else None
     link = next_path(request, None if last is None else cursor_of(node, "accounts", list(last)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from collections.abc import Mapping
+from heapq import nsmallest
 from typing import Annotated
 
 import msgspec
@@ -167,7 +168,8 @@ async def list_parties(request: Request, who: Who, paged: Paged) -> Response:
     node = node_of(request)
     sight, known = sight_of(node, who), node.state().registry.parties
     after = str(read_cursor(node, "parties", paged.cursor) or "")
-    names = sorted(name for name in known if sight.sees_party(name) and name > after)
+    found = (name for name in known if sight.sees_party(name) and name > after)
+    names = nsmallest(paged.limit + 1, found)
     told = [party_told(known[name]) for name in names[: paged.limit]]
     has_more = len(names) > paged.limit
     link = next_path(request, cursor_of(node, "parties", told[-1].party) if has_more else None)

@@ -19,7 +19,7 @@ from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.orders import accepted
 from wattbay.adapters.api.pages import Page, Paged
 from wattbay.adapters.api.parties import NewParty, must_be_new, party_of
-from wattbay.adapters.api.problems import not_found
+from wattbay.adapters.api.problems import Problem, not_found
 from wattbay.adapters.api.repeats import recorded
 from wattbay.adapters.api.rows import Keeps, fields_of, page, seek, shown
 from wattbay.adapters.api.sections import Section
@@ -374,7 +374,11 @@ async def move(request: Request, who: Who, pod: PodPath) -> Response:
     is_repeatable=True,
 )
 async def switch(request: Request, who: Who, pod: PodPath) -> Response:
-    """Switch supplier, balance responsible party or tariff of a pod of yours from a date."""
+    """Switch supplier, balance responsible party or tariff of a pod of yours from a date.
+
+    A member chooses what that supplier supplies to somebody in the zone already; anything else is
+    entered by who manages members.
+    """
     check(request, who, Permission.TRADE_OWN, Permission.MANAGE_MEMBERS)
     told = await read(request, Switching)
     node = node_of(request)
@@ -389,6 +393,8 @@ async def switch(request: Request, who: Who, pod: PodPath) -> Response:
             tariff=latest.tariff if told.tariff is None else TariffId(told.tariff),
         )
         _check_suppliers(node, facts)
+        if not who.may(Permission.MANAGE_MEMBERS):
+            _check_offer(node, facts)
         return await _done(node, pod, (ChangePod(facts=facts),))
 
     return await recorded(request, who, act)
@@ -403,6 +409,23 @@ def _check_suppliers(node: Node, facts: PodFacts) -> None:
         known = node.state().registry.parties.get(party)
         if known is None or role not in known.roles:
             raise not_found(f"{role.value.replace('_', ' ')} {party}")
+
+
+def _check_offer(node: Node, facts: PodFacts) -> None:
+    """Make sure that a member takes what its supplier offers: a tariff says fees and levies, too.
+
+    Raises
+    ------
+    Problem
+        If nobody in the zone is supplied so.
+    """
+    wanted = (facts.zone, facts.supplier, facts.brp, facts.tariff)
+    for history in node.state().registry.pods.values():
+        one = history[-1]
+        if (one.zone, one.supplier, one.brp, one.tariff) == wanted:
+            return
+    detail = f"{facts.supplier} supplies nobody in zone {facts.zone} on {facts.tariff} so far"
+    raise Problem(409, "not-offered", f"{detail}: ask who manages members")
 
 
 @pods.post(

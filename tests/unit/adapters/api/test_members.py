@@ -96,6 +96,9 @@ def test_what_is_no_meter_does_not_come_with_a_pod() -> None:
 def test_a_household_switches_tariff_and_supplier_from_a_date() -> None:
     bench = a_node()
     body = {"since": LATER, "supplier": "other", "brp": "other", "tariff": "green"}
+    alone = bench.call("p01", "POST", f"{API}/pods/h01/supplier", body)
+    assert (alone.status_code, alone.json()["type"]) == (409, "urn:wattbay:problem:not-offered")
+    assert bench.call("boss", "POST", f"{API}/pods/h02/supplier", body).status_code == 200
     answer = bench.call("p01", "POST", f"{API}/pods/h01/supplier", body)
     assert answer.status_code == 200, answer.text
     told = bench.call("p01", "GET", f"{API}/pods/h01").json()
@@ -116,7 +119,7 @@ def test_a_household_switches_tariff_and_supplier_from_a_date() -> None:
 )
 def test_a_switch_that_cannot_be_changes_nothing(body: dict[str, Any], status: int) -> None:
     bench = a_node()
-    answer = bench.call("p01", "POST", f"{API}/pods/h01/supplier", body)
+    answer = bench.call("boss", "POST", f"{API}/pods/h01/supplier", body)
     assert answer.status_code == status, answer.text
     assert len(bench.node.state().registry.pods[PodId("h01")]) == 1
 

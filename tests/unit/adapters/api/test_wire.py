@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import random
 import re
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.api_node import Bench, a_node
 from tests.builders import EVE
+from wattbay.adapters.api.answers import understood
 from wattbay.adapters.api.node import Limits
-from wattbay.adapters.api.problems import PROBLEM_JSON, ProblemTold, refused
+from wattbay.adapters.api.offered import sections
+from wattbay.adapters.api.orders import NewOrder
+from wattbay.adapters.api.problems import PROBLEM_JSON, Problem, ProblemTold, refused
 from wattbay.core.events import Rejected
 from wattbay.core.reasons import Reason
 from wattbay.errors import AdapterError, InvariantBroken, JournalError
@@ -328,3 +336,54 @@ def test_the_document_is_shown_with_nothing_from_elsewhere() -> None:
         held = {"If-None-Match": answer.headers["etag"]}
         assert bench.call(None, "GET", asset, headers=held).status_code == 304
     problem(bench.call(None, "GET", "/docs/secrets.txt"), 404)
+
+
+# --- the decoders, fuzzed --------------------------------------------------------------------
+
+BODIES = sorted(
+    {
+        one.body
+        for section in sections()
+        for one in section.operations
+        if isinstance(one.body, type)
+    },
+    key=lambda kind: kind.__name__,
+)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def is_understood_or_refused(body: bytes, kind: type) -> None:
+    """Read a body: whatever it is, it is of the kind, or a problem."""
+    outcome: object
+    try:
+        outcome = understood(body, kind)
+    except Problem as refusal:
+        outcome = refusal.status
+    assert outcome == 422 or isinstance(outcome, kind)
+
+
+@pytest.mark.parametrize("kind", BODIES, ids=lambda kind: kind.__name__)
+@given(body=st.binary(max_size=200))
+def test_any_bytes_are_understood_or_refused(kind: type, body: bytes) -> None:
+    is_understood_or_refused(body, kind)
+
+
+@pytest.mark.parametrize("kind", BODIES, ids=lambda kind: kind.__name__)
+@given(told=JUNK, chance=st.randoms(use_true_random=False))
+def test_a_body_with_junk_in_a_fields_place_is_understood_or_refused(
+    kind: type, told: object, chance: random.Random
+) -> None:
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    body = {name: told for name in names if chance.random() < 0.9}
+    is_understood_or_refused(json.dumps(body).encode(), kind)
+
+
+@given(st.data())
+def test_an_order_with_one_field_changed_is_understood_or_refused(draw: st.DataObject) -> None:
+    name = draw.draw(st.sampled_from(sorted(ORDER)))
+    body = {**ORDER, name: draw.draw(JUNK)}
+    is_understood_or_refused(json.dumps(body).encode(), NewOrder)
