@@ -41,6 +41,8 @@ ENERGY_WH = 7
 PATIENCE_S = 2.0
 """How long an answer is waited for before the order is sent again. [s]"""
 PACE_S = 0.02
+DELIVERIES = 32
+"""Traders order for so many in turn: of one, eight orders of a pod may stand."""
 PASSWORD = "a long sentence that nobody guesses, {}"  # noqa: S105 - of made-up people
 
 
@@ -84,6 +86,9 @@ class Home(NamedTuple):
     community: CommunityId = STREET
 
 
+ON_THE_STREET = Home()
+
+
 def request_of(device: str, signer: Signer, community: CommunityId = STREET) -> dict[str, Any]:
     """Return the request with which a meter asks to be known."""
     made = enrolment.request(
@@ -123,7 +128,7 @@ def join(
     admin: Keyed,
     name: str,
     *,
-    home: Home = Home(),
+    home: Home = ON_THE_STREET,
     request: Mapping[str, Any] | None = None,
     signer: Signer | None = None,
     isp_us: int = ISP_US,
@@ -193,7 +198,7 @@ class Fleet:
     """Meters that follow the exchange's clock, for as long as somebody turns them."""
 
     def __init__(self, service: Service, meters: Sequence[Meter]) -> None:
-        self._service = service
+        self._url = service.url
         self.meters = list(meters)
         self.at = min(one.member.since for one in meters)
         """The next step at which they measure."""
@@ -206,7 +211,7 @@ class Fleet:
         """Measure what is due by the exchange's clock; tell whether the exchange answered."""
         headers = self.meters[0].member.keyed.headers
         try:
-            told = self._client.get(f"{self._service.url}/api/v1/community", headers=headers)
+            told = self._client.get(f"{self._url}/api/v1/community", headers=headers)
         except httpx.TransportError:
             return False
         if told.status_code != 200:
@@ -217,6 +222,10 @@ class Fleet:
                 meter.measure(self.at)
             self.at = Instant(self.at + STEP_US)
         return True
+
+    def clock(self) -> Instant:
+        """Return what time the exchange had last."""
+        return self.now
 
     @property
     def acknowledged(self) -> int:
@@ -230,9 +239,9 @@ class Fleet:
 
     @property
     def boundaries(self) -> list[Instant]:
-        """The delivery boundaries at which every meter measured, after the first of its pod."""
-        last = Instant(self.at - STEP_US)
-        return [Instant(at) for at in range(self.first + ISP_US, last + 1, ISP_US)]
+        """The delivery boundaries at which all meters measured, after the first of each pod."""
+        first = max(one.member.since for one in self.meters)
+        return [Instant(at) for at in range(first + ISP_US, self.at, ISP_US)]
 
     def close(self) -> None:
         """Stop all meters."""
@@ -284,7 +293,9 @@ class Trader:
         now
             Returns what time the exchange has, about.
         """
-        self.member, self.service, self.now = member, service, now
+        self.member, self.now = member, now
+        self.url = service.url
+        """To be the same after a start: the service is given its port."""
         self.outcomes: dict[str, set[Outcome]] = {}
         """By request: what was answered; more than one would be a fault."""
         self.again = 0
@@ -312,7 +323,8 @@ class Trader:
         number = 0
         while not self._stopping.wait(PACE_S):
             number += 1
-            self.trade(f"r{number}", Instant((self.now() + 6 * HOUR) // ISP_US * ISP_US), number)
+            ahead_us = 2 * HOUR + number % DELIVERIES * ISP_US
+            self.trade(f"r{number}", Instant((self.now() + ahead_us) // ISP_US * ISP_US), number)
 
     def trade(self, request: str, delivery: Instant, number: int) -> None:
         """Send one order until it is answered."""
@@ -336,7 +348,7 @@ class RestTrader(Trader):
         while not self._stopping.is_set() or not self.outcomes.get(request):
             try:
                 answer = httpx.post(
-                    f"{self.service.url}/api/v1/orders", json=told, headers=headers,
+                    f"{self.url}/api/v1/orders", json=told, headers=headers,
                     timeout=PATIENCE_S,
                 )  # fmt: skip
             except httpx.TransportError:

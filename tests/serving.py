@@ -121,6 +121,12 @@ class Service:
         assert found, self.printed
         return found.group(1)
 
+    def metric(self, name: str) -> float:
+        """Return a number that it tells of itself; 0 before it is told."""
+        _, told = self.ask("/metrics")
+        lines = (line.rpartition(" ") for line in str(told).splitlines())
+        return next((float(value) for known, _, value in lines if known == name), 0.0)
+
     def ask(
         self,
         path: str,

@@ -82,3 +82,17 @@ def test_reading_ends_on_a_receipt_and_none_is_lost_while_the_broker_is_stopped(
             measured_wh = sum(told[one]["import_wh"] for one in deliveries)
             # The first register stands where the pod was connected: at zero.
             assert measured_wh == meter.registers[fleet.boundaries[-1]] > 0
+
+
+@pytest.mark.mosquitto
+def test_service_begins_without_its_broker_and_works_once_it_is_there(tmp_path: Path) -> None:
+    with mosquitto(lambda _, port: PLAIN.format(port=port)) as (broker, port, _):
+        broker.stop()
+        with serving(tmp_path, "--folder", "kept", "--speed", FAST, **outside(port)) as service:
+            until(lambda: service.ask("/readyz")[0] == 503, "it says that it is not ready")
+            assert "does not let us in" in str(service.ask("/readyz")[1])
+            broker.start()
+            until(lambda: service.ask("/readyz")[0] == 200, "it is ready")
+            stored = 'wattbay_readings_total{outcome="stored"}'
+            until(lambda: service.metric(stored) > 100, "the street's readings are stored")
+            assert service.stop() == 0

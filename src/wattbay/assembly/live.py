@@ -392,9 +392,15 @@ class Live:
                 await asyncio.sleep(min(left / (SECOND * speed), PAUSE_MAX_S))
 
         client = brokers.client(self.settings.mqtt, self._port or 0, "street")
-        await street.run(
-            Ends(clock, self.exchange.intake.submit, self.exchange.state, client, pause)
-        )
+        ends = Ends(clock, self.exchange.intake.submit, self.exchange.state, client, pause)
+        while True:
+            try:
+                await street.run(ends)
+            except AdapterError as error:  # It could not come to the broker: it has not begun.
+                log.warning("the street waits for the broker", error=str(error))
+                await asyncio.sleep(AGAIN_S)
+            else:
+                break
         log.warning("the street's data have ended: begin in another folder")
 
     # --- what is kept beside -----------------------------------------------------------------
