@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import jwt
 from jwt.types import Options
 
+from wattbay.access.cache import Cache
 from wattbay.access.denial import AccessDenied, Denial
 from wattbay.access.identity import Identity
 from wattbay.access.roles import Permission
@@ -28,6 +29,8 @@ ALGORITHM = "HS256"
 PARTIES_NAMED_MAX = 16
 """Of an aggregator for many, the token names none: a header has to hold it."""
 TOKEN_CHARACTERS_MAX = 4_096
+TOKENS_KEPT_MAX = 2_000
+"""Tokens whose signatures are known to be good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Tokens:
     def __init__(self, keys: tuple[bytes, ...], community: CommunityId) -> None:
         """Sign with the first key; verify with any."""
         self._keys = keys
+        self._known: Cache[str, Claims] = Cache(TOKENS_KEPT_MAX)
         self._community = community
         # Instants are compared with the clock that we are given, not with the machine's.
         self._options: Options = {
@@ -82,8 +86,12 @@ class Tokens:
         AccessDenied
             If it is none of ours, or its time is over.
         """
-        claims = _claims(self._payload(token))
+        claims = self._known.get(token)
+        if claims is None:  # What a token says never changes: its signature is checked once.
+            claims = _claims(self._payload(token))
+            self._known.put(token, claims)
         if claims.expires_at <= at:
+            self._known.drop(token)
             raise AccessDenied(Denial.EXPIRED, "the token's time is over")
         return claims
 
