@@ -13,7 +13,7 @@ from typing import NamedTuple
 from wattbay.core.metering import DRIFT_MAX_US
 from wattbay.ids import MeterId
 from wattbay.kernel.evidence import Reading
-from wattbay.periods import Instant
+from wattbay.periods import Instant, Period
 
 METERS_MAX = 200_000
 BOUNDARIES_REMEMBERED = 4
@@ -48,6 +48,15 @@ class Boundaries:
         """Return the boundary that a reading tells of, as the exchange has it."""
         return Instant((stamp + self._early_us) // self._isp_us * self._isp_us)
 
+    def window(self, boundary: Instant) -> Period:
+        """Return when readings are stamped that tell of a boundary."""
+        first = boundary - self._early_us
+        return Period(Instant(first), Instant(first + self._isp_us))
+
+    def forget(self) -> None:
+        """Forget what was chosen: what of it the exchange knows, it knows by now."""
+        self._done.clear()
+
     def take(self, reading: Reading, suspicion: str = "") -> list[Chosen]:
         """Take a reading that is stored; return what is to be submitted now, in order."""
         found = []
@@ -63,9 +72,10 @@ class Boundaries:
                 if abs(stamp - boundary) >= abs(waiting.reading.measured_at - boundary):
                     return found if stamp < boundary else [self._release(meter, due)]
                 del self._waiting[meter]
-        if self._is_done(meter, boundary):
+        if self.is_done(meter, boundary):
             return found
-        if stamp < boundary and len(self._waiting) < METERS_MAX:
+        # One that comes behind a later boundary's does not wait, for that one does.
+        if stamp < boundary and meter not in self._waiting and len(self._waiting) < METERS_MAX:
             self._waiting[meter] = Chosen(reading, suspicion)
             return found
         return [*found, self._chosen(Chosen(reading, suspicion), boundary)]
@@ -91,5 +101,6 @@ class Boundaries:
         del done[:-BOUNDARIES_REMEMBERED]
         return one
 
-    def _is_done(self, meter: MeterId, boundary: Instant) -> bool:
+    def is_done(self, meter: MeterId, boundary: Instant) -> bool:
+        """Tell whether a reading was chosen at a boundary, or none is needed."""
         return boundary in self._done.get(meter, ()) or self._is_known(meter, boundary)

@@ -25,7 +25,7 @@ from wattbay.kernel.clock import Clock
 from wattbay.kernel.evidence import Reading, ReadingStore
 from wattbay.kernel.intake import NOT_IN_HISTORY
 from wattbay.kernel.kernel import Answer
-from wattbay.periods import MINUTE, Instant, Period
+from wattbay.periods import DAY, MINUTE, Instant, Period
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.anomalies import Watch
 from wattbay.watch.findings import DeviceFacts, Finding, is_hard, suspicion
@@ -61,6 +61,7 @@ class Parts:
     health: Healths
     alerts: AlertStore
     facts: Callable[[], Mapping[MeterId, DeviceFacts]]
+    waiting_max: int = WAITING_MAX
 
 
 class Reception:
@@ -72,10 +73,11 @@ class Reception:
         self._readers = list(readers)
         self._boundaries = Boundaries(parts.state().registry.isp_us, self._is_known)
         self._waiting: deque[Chosen] = deque()
+        self._is_submitting = False
         self._wake = asyncio.Event()
         self._latest: dict[MeterId, Reading] = {}
         self._counts: Counter[str] = Counter()
-        self._is_behind = False
+        self._is_behind = True
         """Whether something in the store may have to be submitted still."""
 
     @property
@@ -139,7 +141,7 @@ class Reception:
             self._queue(chosen)
 
     def _queue(self, chosen: Chosen) -> None:
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self._waiting) >= self._of.waiting_max:
             self._counts["left in the store"] += 1
             self._is_behind = True
             return
@@ -174,7 +176,7 @@ class Reception:
     # --- at work -----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Submit what waits, and look at the clock, until cancelled.
+        """Submit what waits, look at the clock and through the store, until cancelled.
 
         Raises
         ------
@@ -184,6 +186,7 @@ class Reception:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._work())
             group.create_task(self._look())
+            group.create_task(self._find())
 
     async def _work(self) -> None:
         while True:
@@ -192,7 +195,9 @@ class Reception:
             while self._waiting:
                 count = min(len(self._waiting), AT_ONCE_MAX)
                 batch = [self._waiting.popleft() for _ in range(count)]
+                self._is_submitting = True
                 late = await self._submit(batch)
+                self._is_submitting = False
                 if late:
                     self._waiting.extendleft(reversed(late))
                     await asyncio.sleep(AGAIN_S)
@@ -226,32 +231,75 @@ class Reception:
                 self._queue(chosen)
             if found := self._of.watch.silent(now):
                 self._tell(found)
-            if self._is_behind and not self._waiting:
-                self._is_behind = False
-                self.catch_up()
 
-    # --- after a stop ------------------------------------------------------------------------
+    # --- after a stop, or where there was no room ----------------------------------------------
+
+    async def _find(self) -> None:
+        """Look through the store at the start, and where there was no room, once there is."""
+        while True:
+            if self._is_behind and not self._waiting and not self._is_submitting:
+                await self._find_again()
+            await asyncio.sleep(TICK_S)
+
+    async def _find_again(self) -> None:
+        """Find what the store holds and the exchange lacks; where the store is gone, later."""
+        self._is_behind = False
+        self._boundaries.forget()
+        try:
+            for meter, boundary in self._lacking():
+                if not self._boundaries.is_done(meter, boundary):
+                    self._look_for(meter, boundary)
+                    await asyncio.sleep(0)
+        except AdapterError:
+            self._counts["store does not answer"] += 1
+            self._is_behind = True
+
+    def _lacking(self) -> list[tuple[MeterId, Instant]]:
+        """Return at which boundaries, of deliveries that are not final, no register is known."""
+        state, now = self._of.state(), self._of.clock.now()
+        isp_us, metering = state.registry.isp_us, state.metering
+        found: list[tuple[MeterId, Instant]] = []
+        for meter, use in sorted(metering.meters.items()):
+            known = {total.at for total in metering.pods[use.pod].totals}
+            since = max(use.since, metering.final_until + 1)
+            until = now if use.until is None else min(now, use.until)
+            boundaries = range(-(-since // isp_us) * isp_us, until + 1, isp_us)
+            found += [(meter, Instant(one)) for one in boundaries if one not in known]
+        return found
+
+    def _look_for(self, meter: MeterId, boundary: Instant) -> None:
+        """Submit what the store holds of a meter at a boundary; told of it was before."""
+        facts = self._of.facts().get(meter)
+        if facts is None:
+            return
+        window, now = self._boundaries.window(boundary), self._of.clock.now()
+        for reading in self._of.store.of_device(self._of.community, meter, window):
+            odd = self._of.watch.judge(reading, now, facts)
+            if not is_hard(odd):
+                self._choose(reading, suspicion(odd))
 
     def catch_up(self) -> int:
         """Submit what the store holds and the exchange lacks; return how many readings it read.
 
-        From the last register of each meter on that the exchange knows, as far as deliveries are
-        not final.
+        From the last register of each meter on that the exchange knows, a day back at most. What
+        it lacks before that, `run` looks for. A revoked meter is believed nothing more.
         """
         state = self._of.state()
         now = Instant(self._of.clock.now() + MINUTE)
         count = 0
         for name in sorted(state.metering.pods):
             pod = state.metering.pods[name]
-            since = Instant(pod.totals[-1].at + 1)
-            if pod.totals[-1].at >= now:
+            since = max(Instant(pod.totals[-1].at + 1), Instant(now - DAY))
+            if since >= now:
+                continue
+            facts = self._of.facts().get(pod.meter)
+            if facts is None:
                 continue
             stored = self._of.store.of_device(self._of.community, pod.meter, Period(since, now))
             for reading in stored:
                 count += 1
                 self._note(reading)
-                facts = self._of.facts().get(reading.device)
-                odd = self._of.watch.judge(reading, now, facts) if facts is not None else ()
+                odd = self._of.watch.judge(reading, now, facts)
                 if odd:
                     self._tell(odd)
                 if not is_hard(odd):

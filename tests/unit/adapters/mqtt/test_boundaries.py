@@ -64,6 +64,14 @@ def test_early_reading_goes_when_that_of_a_later_boundary_comes() -> None:
     assert offsets(boundaries.take(a_reading(ISP_US))) == [-5 * SECOND, ISP_US]
 
 
+def test_early_reading_that_comes_late_takes_the_place_of_no_later_one() -> None:
+    boundaries = all_new()
+    boundaries.take(a_reading(ISP_US - 5 * SECOND))
+    assert offsets(boundaries.take(a_reading(-5 * SECOND))) == [-5 * SECOND]
+    late = boundaries.overdue(Instant(MIDNIGHT + ISP_US + 3 * MINUTE))
+    assert offsets(late) == [ISP_US - 5 * SECOND]
+
+
 def test_what_the_exchange_knows_is_not_submitted_again() -> None:
     boundaries = Boundaries(ISP_US, lambda _meter, boundary: boundary == MIDNIGHT)
     assert offsets(boundaries.take(a_reading(0))) == []

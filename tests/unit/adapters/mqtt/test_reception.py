@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from tests.builders import EVE, ISP_US, MIDNIGHT, a_kernel, a_town
+from tests.builders import EVE, ISP_US, MIDNIGHT, a_kernel, a_meter, a_reading, a_town
 from tests.play import of, with_runs
 from tests.servers import until_async
-from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
-from wattbay.core.commands import Command
+from wattbay.adapters.mqtt.reception import WAITING_MAX, Parts, Reader, Reception
+from wattbay.core.commands import Command, ExchangeMeter
+from wattbay.core.devices import RevokeDevice
 from wattbay.core.events import EnergyMetered, Event, ReadingAccepted, Rejected
 from wattbay.core.reasons import Reason
-from wattbay.ids import CommunityId, MeterId
+from wattbay.errors import AdapterError
+from wattbay.ids import CommunityId, MeterId, PodId
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.evidence import Flag, MemoryReadingStore, Reading
 from wattbay.kernel.intake import NOT_IN_HISTORY
 from wattbay.kernel.kernel import Answer, Kernel
-from wattbay.periods import HOUR, MINUTE, Instant
+from wattbay.periods import HOUR, MINUTE, Instant, Period
 from wattbay.views.devices import Devices
 from wattbay.watch.alerts import Alert, MemoryAlertStore
 from wattbay.watch.anomalies import Watch
@@ -31,7 +33,8 @@ METER = MeterId("m-h01")
 class Scene:
     """A kernel, a store and the reception between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting_max: int = WAITING_MAX) -> None:
+        self.waiting_max = waiting_max
         self.clock = SimulatedClock(EVE)
         commands = with_runs(a_town(2), initial=HOUR, final=24 * HOUR)
         self.kernel: Kernel = a_kernel(*commands, clock=self.clock)
@@ -51,7 +54,7 @@ class Scene:
             Parts(
                 community=TOWN, clock=self.clock, state=lambda: self.kernel.exchange.state,
                 submit=self.submit, store=self.store, watch=self.watch, health=self.health,
-                alerts=self.alerts, facts=self.facts,
+                alerts=self.alerts, facts=self.facts, waiting_max=self.waiting_max,
             ),
             [Reader(readings=self.heard.extend, alert=self.told.append)],
         )  # fmt: skip
@@ -146,6 +149,75 @@ def test_what_was_stored_and_not_submitted_is_found_after_a_stop() -> None:
     assert scene.energies() == {0: (30, "measured"), 1: (30, "measured")}
     again = scene.a_reception()
     assert again.catch_up() == 0
+
+
+def test_register_that_is_missing_before_a_known_one_is_found_after_a_stop() -> None:
+    scene = Scene()
+    scene.store.add(minutes(scene, 0, 60))
+    scene.clock.advance(Instant(MIDNIGHT + 61 * MINUTE))
+    last = a_reading(seq=61, measured_at=MIDNIGHT + 60 * MINUTE, import_register=60)
+    scene.kernel.submit(last)
+    during(scene, scene.reception.catch_up, submitted=1)
+    assert scene.energies() == {0: (30, "measured"), 1: (30, "measured")}
+
+
+def test_reading_that_found_no_room_is_found_again_though_later_ones_had_room() -> None:
+    scene = Scene(waiting_max=1)
+    scene.bring(*minutes(scene, 0, 60))
+    assert scene.reception.counts["left in the store"] == 2
+    during(scene, submitted=3)
+    assert scene.energies() == {0: (30, "measured"), 1: (30, "measured")}
+
+
+def test_last_reading_of_a_meter_that_was_replaced_is_found_after_a_stop() -> None:
+    scene = Scene()
+    scene.store.add(minutes(scene, 0, 40))
+    scene.clock.advance(Instant(MIDNIGHT + 45 * MINUTE))
+    scene.kernel.submit(
+        ExchangeMeter(
+            pod=PodId("h01"), at=Instant(MIDNIGHT + 40 * MINUTE), final_import=40, final_export=0,
+            meter=a_meter("m-new"),
+        )
+    )  # fmt: skip
+    during(scene, scene.reception.catch_up, submitted=2)
+    assert scene.energies() == {0: (30, "measured")}
+
+
+def test_revoked_meter_is_believed_nothing_after_a_stop_either() -> None:
+    scene = Scene()
+    scene.store.add(minutes(scene, 0, 60))
+    scene.clock.advance(Instant(MIDNIGHT + 61 * MINUTE))
+    scene.kernel.submit(RevokeDevice(device=METER, reason="stolen"))
+    scene.devices = Devices(lambda: scene.kernel.exchange.state)
+    assert scene.reception.catch_up() == 0
+
+    async def story() -> None:
+        work = asyncio.create_task(scene.reception.run())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    asyncio.run(story())
+    assert scene.reception.counts == {}
+
+
+def test_store_that_does_not_answer_is_looked_through_later() -> None:
+    scene = Scene()
+    scene.store.add(minutes(scene, 0, 60))
+    scene.clock.advance(Instant(MIDNIGHT + 61 * MINUTE))
+    of_device, broken = scene.store.of_device, [True]
+
+    def once_away(community: CommunityId, device: MeterId, within: Period) -> Iterator[Reading]:
+        if broken:
+            broken.clear()
+            raise AdapterError("the store is gone")
+        return of_device(community, device, within)
+
+    scene.store.of_device = once_away  # type: ignore[method-assign] # gone once
+    during(scene, submitted=3)
+    assert scene.reception.counts["store does not answer"] == 1
+    assert scene.energies() == {0: (30, "measured"), 1: (30, "measured")}
 
 
 def test_readings_for_which_there_is_no_room_are_submitted_again() -> None:
