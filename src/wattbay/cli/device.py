@@ -172,8 +172,9 @@ def rotate(
     """Let a device sign with another key from now on.
 
     The new key signs the request, so nobody enrols one that they do not
-    hold. What the old one signed stays good: readings that wait in the
-    outbox still count.
+    hold. Readings that the old one signed are taken until the next rotation,
+    so that none that waits in the outbox is lost: where somebody else may
+    have the key, rotate twice, or revoke.
 
     \b
     Example:

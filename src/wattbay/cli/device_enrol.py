@@ -174,7 +174,7 @@ def rotate(wish: Wish, counter: Counter, new: Path) -> None:
     body = {"request": _challenged(client, renewed)}
     done = client.put(path_of("devices", wish.name, "key"), body, Json)
     print(f"{wish.name} signs with {new} from now on; entry {done['entry']}")
-    print(f"start it with that key; what {wish.key} signed before stays good")
+    print(f"start it with that key; what {wish.key} signed is taken until the next rotation")
 
 
 def revoke(name: str, counter: Counter, reason: str) -> None:
