@@ -11,7 +11,7 @@ import hmac
 from dataclasses import dataclass
 from typing import NoReturn
 
-from wattbay.access.attempts import Attempts
+from wattbay.access.attempts import REST_MAX_US, Attempts
 from wattbay.access.audit import printable
 from wattbay.access.chance import key_id, secret_text
 from wattbay.access.denial import AccessDenied, Denial
@@ -265,7 +265,8 @@ class Door:
                 named = "" if known is None else login
                 at = self.clock.now()
                 rest_us = self.people.attempts(name_hash).locked_until - at
-                if rest_us > 0:
+                # A longer rest than there is tells of a clock that was set back.
+                if 0 < rest_us <= REST_MAX_US:
                     self._note_denial(act, Denial.LOCKED, named, "", request_id, name_hash)
                     raise AccessDenied(Denial.LOCKED, retry_after_us=rest_us)
                 hashed = None if known is None else known.password_hash
@@ -386,6 +387,9 @@ class Door:
     ) -> NewKey:
         """Return a new API key, for whoever asks or, by an administrator, for another login.
 
+        A token makes none, for a key lasts longer than it; and what a key makes lasts no longer
+        than that key.
+
         Parameters
         ----------
         name
@@ -406,7 +410,8 @@ class Door:
         if owner != by.login:
             self.require(by, Permission.MANAGE_LOGINS, subject=owner, request_id=request_id)
             allowed = frozenset() if known is None else permissions(known.roles)
-        if by.must_change or not scopes <= allowed or (by.scopes is not None and not scopes):
+        is_wider = not scopes <= allowed or (by.scopes is not None and not scopes)
+        if by.must_change or by.means is Means.TOKEN or is_wider:
             self.deny("make_key", Denial.NOT_PERMITTED, login=by.login, subject=owner,
                       request_id=request_id)  # fmt: skip
         at = self.clock.now()
@@ -415,13 +420,19 @@ class Door:
         record = ApiKey(
             key=public, key_hash=self._secrets.key_hash(clear), login=owner,
             name=printable(name)[:KEY_NAME_CHARACTERS_MAX], scopes=scopes, created_at=at,
-            expires_at=expires_at,
+            expires_at=self._no_later(by, expires_at),
         )  # fmt: skip
         with self.people.one_write():
             self.people.add_key(record)
             self.write("make_key", by.login, subject=f"{owner} {public}",
                        detail=" ".join(sorted(scopes)), request_id=request_id)  # fmt: skip
         return NewKey(record, clear)
+
+    def _no_later(self, by: Identity, expires_at: Instant | None) -> Instant | None:
+        """Return when a key ends that somebody makes: not after the key that they showed."""
+        shown = None if by.key is None else self.people.key(by.key)
+        last = None if shown is None else shown.expires_at
+        return expires_at if last is None else min(last, expires_at or last)
 
     def revoke_key(self, by: Identity, key: str, *, request_id: str = "") -> None:
         """End an API key at once, and all tokens made with it.

@@ -24,6 +24,7 @@ from wattbay.access.records import PeopleError
 from wattbay.access.roles import AccessRole, Permission
 from wattbay.access.secret_keys import Secrets
 from wattbay.ids import CommunityId, PartyId
+from wattbay.kernel.clock import SimulatedClock
 from wattbay.periods import DAY, HOUR, MINUTE, SECOND, Instant
 
 HOUSE = PartyId("house-1")
@@ -218,6 +219,31 @@ def test_limited_key_makes_no_wider_key_and_revokes_none() -> None:
         assert denied(door.make_key, limited, "wider", scopes=wider).reason is Denial.NOT_PERMITTED
     assert denied(door.revoke_key, limited, made.record.key).reason is Denial.NOT_PERMITTED
     assert door.make_key(limited, "as wide", scopes=scopes).record.scopes == scopes
+
+
+def test_no_key_outlasts_what_it_was_made_with() -> None:
+    door, _ = a_door()
+    anna = signed_in(door)
+    by_token = door.identify(bearer=door.issue_token(anna))
+    assert denied(door.make_key, by_token, "for ever").reason is Denial.NOT_PERMITTED
+    for_an_hour = door.make_key(anna, "short", expires_at=Instant(NOON + HOUR))
+    by_key = door.identify(api_key=for_an_hour.clear)
+    assert door.make_key(by_key, "for ever").record.expires_at == NOON + HOUR
+    longer = door.make_key(by_key, "longer", expires_at=Instant(NOON + 2 * HOUR))
+    assert longer.record.expires_at == NOON + HOUR
+    shorter = door.make_key(by_key, "shorter", expires_at=Instant(NOON + MINUTE))
+    assert shorter.record.expires_at == NOON + MINUTE
+    by_token = door.identify(bearer=door.issue_token(by_key))
+    assert denied(door.make_key, by_token, "more").reason is Denial.NOT_PERMITTED
+
+
+def test_rest_is_no_longer_than_there_is_though_the_clock_was_set_back() -> None:
+    door, _ = a_door(at=Instant(NOON + 365 * DAY))
+    for _ in range(FREE_FAILURES):
+        assert denied(door.sign_in, "anna", "wrong").reason is Denial.NOT_KNOWN
+    assert denied(door.sign_in, "anna", PASSWORD).reason is Denial.LOCKED
+    door.clock = SimulatedClock(NOON)
+    assert run(door.sign_in("anna", PASSWORD)).login == "anna"
 
 
 def test_key_allows_what_its_owner_may_and_never_more() -> None:

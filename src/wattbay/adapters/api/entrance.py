@@ -176,6 +176,8 @@ async def sign_in(request: Request) -> Response:
         raise denied(denial) from denial
     # Only now: what somebody types as a login may be a password, and is not to be in the log.
     request.state.login = session.login
+    # Only now, for what is typed as a name may be a password.
+    request.state.login = session.login
     return _with_cookie(request, session, 201)
 
 
@@ -320,7 +322,7 @@ def key_told(key: ApiKey) -> KeyTold:
     refuses=(409,),
 )
 async def make_key(request: Request, who: Who) -> Response:
-    """Make an API key for a program of yours. Its secret is told this once."""
+    """Make an API key for a program of yours. Its secret is told this once. A token makes none."""
     told = await read(request, KeyWanted)
     made = node_of(request).door.make_key(
         who,

@@ -6,6 +6,7 @@ import re
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.api_node import PASSWORD, Bench, a_node
 from wattbay.access.records import LoginChanges
@@ -29,6 +30,12 @@ def cookie_of(answer: httpx.Response) -> dict[str, str]:
     return {"Cookie": f"{SESSION_COOKIE}={found[1]}"}
 
 
+def a_key(bench: Bench, body: object, login: str = "p01") -> httpx.Response:
+    """Ask for a key in a session of somebody's."""
+    here = {**cookie_of(signed_in(bench, login)), "Origin": SITE}
+    return bench.call(None, "POST", f"{API}/keys", body, headers=here)
+
+
 def test_a_session_comes_as_a_cookie_that_no_script_and_no_other_site_gets() -> None:
     answer = signed_in(a_node())
     assert answer.status_code == 201
@@ -42,6 +49,15 @@ def test_a_session_comes_as_a_cookie_that_no_script_and_no_other_site_gets() -> 
         "expires_at": "2013-06-09T12:00Z",
         "must_change": False,
     }
+
+
+def test_what_is_typed_as_a_name_is_not_logged_unless_somebody_bears_it() -> None:
+    with capture_logs() as lines:
+        bench = a_node()
+        signed_in(bench, "a long sentence\x1b[2J that was meant for the other field"[:64])
+        signed_in(bench, password="wrong")  # noqa: S106 - of a test
+        signed_in(bench)
+    assert [line["login"] for line in lines] == ["", "", "p01"]
 
 
 def test_over_https_the_cookie_stays_there() -> None:
@@ -186,7 +202,7 @@ def test_with_a_one_time_password_nothing_is_allowed_but_to_change_it() -> None:
 
 def test_a_key_comes_in_by_either_header_and_is_over_when_it_is_revoked() -> None:
     bench = a_node()
-    made = bench.call("p01", "POST", f"{API}/keys", {"name": "heat pump"})
+    made = a_key(bench, {"name": "heat pump"})
     assert made.status_code == 201
     secret, key = made.json()["secret"], made.json()["key"]["key"]
     for headers in ({"X-API-Key": secret}, {"Authorization": f"Bearer {secret}"}):
@@ -204,7 +220,7 @@ def test_a_key_comes_in_by_either_header_and_is_over_when_it_is_revoked() -> Non
 def test_a_key_is_limited_to_its_scopes() -> None:
     bench = a_node()
     body = {"name": "display", "scopes": ["read_market"]}
-    secret = bench.call("p01", "POST", f"{API}/keys", body).json()["secret"]
+    secret = a_key(bench, body).json()["secret"]
     headers = {"X-API-Key": secret}
     assert bench.call(None, "GET", f"{API}/products", headers=headers).status_code == 200
     assert bench.call(None, "GET", f"{API}/orders", headers=headers).status_code == 403
@@ -217,16 +233,21 @@ def test_a_key_is_limited_to_its_scopes() -> None:
 def test_a_key_ends_by_its_date() -> None:
     bench = a_node()
     body = {"name": "a day", "expires_at": "2013-06-10T00:00Z"}
-    secret = bench.call("p01", "POST", f"{API}/keys", body).json()["secret"]
+    secret = a_key(bench, body).json()["secret"]
     bench.wall.advance(Instant(bench.wall.now() + DAY))
     answer = bench.call(None, "GET", f"{API}/session", headers={"X-API-Key": secret})
     assert answer.status_code == 401
     assert answer.json()["type"].endswith(":expired")
 
 
+def test_a_token_makes_no_key() -> None:
+    answer = a_node().call("p01", "POST", f"{API}/keys", {"name": "for ever"})
+    assert answer.status_code == 403
+
+
 def test_no_key_allows_more_than_its_owner_may() -> None:
     body = {"name": "all of it", "scopes": ["manage_logins"]}
-    assert a_node().call("p01", "POST", f"{API}/keys", body).status_code == 403
+    assert a_key(a_node(), body).status_code == 403
 
 
 def test_a_token_is_got_for_a_session_and_ends_by_its_time() -> None:

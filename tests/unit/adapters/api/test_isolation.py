@@ -16,6 +16,8 @@ import pytest
 
 from tests.api_node import JULY, Bench, a_node, live_a_day
 from tests.builders import an_order
+from wattbay.access.identity import Identity, Means
+from wattbay.access.roles import AccessRole
 from wattbay.core.facts import Side
 from wattbay.ids import MeterId, PartyId
 from wattbay.periods import to_text
@@ -228,7 +230,9 @@ def bench() -> Bench:
     )  # fmt: skip
     made.alerts.add(found)
     made.people.set_particulars(PartyId("p01"), {"name": "The first home"})
-    made.call("p01", "POST", f"{API}/keys", {"name": "mine"})
+    prosumer = frozenset({AccessRole.PROSUMER})
+    first = Identity("p01", frozenset({PartyId("p01")}), prosumer, Means.SESSION)
+    made.door.make_key(first, "mine")
     return made
 
 
