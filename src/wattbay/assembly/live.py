@@ -48,6 +48,7 @@ from wattbay.kernel.evidence import ReadingStore
 from wattbay.periods import DAY, HOUR, SECOND, Instant
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.anomalies import Watch
+from wattbay.watch.findings import Severity
 from wattbay.watch.health import Healths
 
 UPKEEP_S = 1.0
@@ -213,7 +214,9 @@ class Live:
         self.hub.device(device, "status", {"online": is_online}, self.exchange.clock.now())
 
     def _announce(self, alert: Alert) -> None:
-        self.agent.alert(alert.anomaly.value, alert.detail, severity=Told(alert.severity.value))
+        is_notice = alert.severity is Severity.NOTICE
+        told = Told.NOTICE if is_notice else Told.WARNING
+        self.agent.alert(alert.anomaly.value, alert.detail, severity=told)
 
     def _node(self) -> Node:
         exchange, http = self.exchange, self.settings.http
