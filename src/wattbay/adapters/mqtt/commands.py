@@ -7,6 +7,7 @@ signed; that nobody but the service publishes them is for the broker's access ru
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -110,6 +111,21 @@ def decode_command(payload: bytes) -> Command:
             raise WireError(msg)
         case _:
             return command
+
+
+def command_of(told: Mapping[str, object], number: int) -> Command:
+    """Return the command of plain values, as it is on the wire but for its number.
+
+    Raises
+    ------
+    WireError
+        If it is none, or out of range.
+    """
+    try:
+        return decode_command(msgspec.json.encode({**told, "number": number}))
+    except TypeError as error:
+        msg = f"wrong form: {error}"
+        raise WireError(msg) from error
 
 
 def encode_answer(answer: Answer) -> bytes:

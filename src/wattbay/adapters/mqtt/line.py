@@ -21,6 +21,7 @@ from wattbay.adapters.mqtt.commands import (
     Ping,
     SetPoint,
     ShowTariff,
+    command_of,
     decode_answer,
     encode_command,
 )
@@ -100,6 +101,11 @@ class DeviceLine:
     async def tell_device(self, device: MeterId, order: object) -> int:
         """Send a command, numbered; return its number.
 
+        Parameters
+        ----------
+        order
+            A command, or plain values as it is on the wire but for ``number``.
+
         Raises
         ------
         AdapterError
@@ -107,12 +113,16 @@ class DeviceLine:
         WireError
             If it is no command of ours.
         """
-        if not isinstance(order, Ping | SetPoint | ShowTariff):
+        number = max(self._number + 1, self._clock.now())
+        if isinstance(order, Mapping):
+            command = command_of(order, number)
+        elif isinstance(order, Ping | SetPoint | ShowTariff):
+            command = structs.replace(order, number=number)
+        else:
             raise WireError(f"wrong form: {type(order).__name__} is no command to a device")
         if not getattr(self._client, "is_connected", True):
             raise AdapterError("the broker is gone: the command was not sent")
-        self._number = max(self._number + 1, self._clock.now())
-        command = structs.replace(order, number=self._number)
+        self._number = number
         topic = device_topic(self._community, device, Channel.COMMANDS)
         self._client.publish(topic, encode_command(command), qos=1)
         if device in self._told or len(self._told) < DEVICES_MAX:

@@ -6,12 +6,14 @@ import asyncio
 
 import pytest
 
+from tests.api_node import TOWN, a_node
 from tests.builders import EVE
 from wattbay.adapters.mqtt.broker import MemoryBroker
 from wattbay.adapters.mqtt.commands import (
     Answer,
     Ping,
     SetPoint,
+    ShowTariff,
     decode_command,
     encode_answer,
 )
@@ -65,6 +67,37 @@ def test_commands_bear_rising_numbers_though_the_clock_stands_still() -> None:
     assert decode_command(payload).number == second
 
 
+def test_commands_that_come_over_rest_are_those_that_go_out() -> None:
+    broker, clock = MemoryBroker(), SimulatedClock(EVE)
+    line = DeviceLine(TOWN, broker.client(), clock, lambda _: True, lambda _device, _is: None)
+    asyncio.run(line.open())
+    bench = a_node(wire=line)
+    path = "/api/v1/devices/m-h01/commands"
+    span = {"start": "2013-06-09T12:00Z", "end": "2013-06-09T12:30Z"}
+    price = {**span, "import_nano_per_wh": 140_000, "export_nano_per_wh": 40_000}
+    for body in (
+        {"cmd": "ping"},
+        {"cmd": "set_point", "power_w": -2_000, **span},
+        {"cmd": "tariff", "currency": "GBP", "prices": [price]},
+    ):
+        sent = bench.call("p01", "POST", path, body)
+        assert sent.status_code == 202, sent.text
+        topic, payload = broker.published[-1]
+        assert topic == "em/v1/town/m-h01/cmd"
+        assert decode_command(payload).number == sent.json()["number"]
+    shown = decode_command(broker.published[-1][1])
+    assert isinstance(shown, ShowTariff)
+    assert shown.prices[0].export_nano_per_wh == 40_000
+
+
+@pytest.mark.parametrize("order", [{"cmd": "explode"}, {"cmd": "ping", "expires_at": {1, 2}}, 7])
+def test_what_is_no_command_is_not_sent(order: object) -> None:
+    scene = Scene()
+    with pytest.raises(WireError, match="wrong form"):
+        scene.tell(order)
+    assert scene.broker.published == []
+
+
 def test_answer_of_a_device_stands_beside_its_command() -> None:
     scene = Scene()
     number = scene.tell(Ping(number=0, expires_at=SOON))
@@ -81,11 +114,6 @@ def test_what_is_kept_of_a_device_is_bounded() -> None:
     for _ in range(ANSWERS_MAX + 5):
         scene.tell(Ping(number=0, expires_at=SOON))
     assert len(scene.line.told(M07)) == ANSWERS_MAX
-
-
-def test_what_is_no_command_is_not_sent() -> None:
-    with pytest.raises(WireError, match="is no command"):
-        Scene().tell("hello")
 
 
 @pytest.mark.parametrize("topic", ["em/v1/london/m07/cmd", "$SYS/broker"])
