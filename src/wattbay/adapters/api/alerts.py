@@ -19,6 +19,7 @@ from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.pages import Page, Paged, cursor_of, next_path, read_cursor
 from wattbay.adapters.api.problems import not_found
 from wattbay.adapters.api.sections import Section
+from wattbay.adapters.api.sight import pod_behind, sight_of
 from wattbay.adapters.api.stream.route import tell_alert
 from wattbay.ids import MeterId
 from wattbay.periods import to_text
@@ -140,7 +141,7 @@ async def list_alerts(
             after=place,
             limit=SEEN_AT_ONCE,
         )
-        seen += [alert for alert in found if sees_device(node, who, alert.device)]
+        seen += [alert for alert in found if _sees(node, who, alert)]
         place = found[-1].number if len(found) == SEEN_AT_ONCE else None
         if len(seen) > paged.limit or place is None:
             break
@@ -151,9 +152,19 @@ async def list_alerts(
     return answer({"items": told, "next": link})
 
 
+def _sees(node: Node, who: Identity, alert: Alert) -> bool:
+    """Tell whether an alert is seen: it is whose the pod was when it was found last."""
+    state = node.state()
+    pod = pod_behind(state, alert.device)
+    if pod is None or _is_staff(who):
+        return sees_device(node, who, alert.device)
+    at = max(alert.last_at, state.registry.pods[pod][0].since)
+    return sight_of(node, who).sees_pod(state, pod, at)
+
+
 def _seen(node: Node, who: Identity, number: int) -> Alert:
     found = node.alerts.of(number)
-    if found is None or not sees_device(node, who, found.device):
+    if found is None or not _sees(node, who, found):
         raise not_found(f"alert {number}")
     return found
 

@@ -15,7 +15,7 @@ from wattbay.access.identity import Identity
 from wattbay.access.roles import Permission
 from wattbay.adapters.api.answers import answer, read
 from wattbay.adapters.api.callers import Who, check, node_of
-from wattbay.adapters.api.devices import devices, seen_device, seen_devices
+from wattbay.adapters.api.devices import changeable, devices, seen_device, seen_devices
 from wattbay.adapters.api.forms import (
     DevicePath,
     InstantText,
@@ -369,11 +369,10 @@ async def command_device(request: Request, who: Who, device: DevicePath) -> Resp
     It is on its way when this answers; what became of it, the device says. A command that comes
     late or again changes nothing.
     """
-    check(request, who, Permission.TRADE_OWN, Permission.MANAGE_DEVICES)
+    changeable(request, who, device)
     told: DeviceOrder = await read(request, cast("type[DeviceOrder]", DeviceOrder))
     node = node_of(request)
-    known = seen_device(node, who, device)
-    if known.revoked is not None:
+    if MeterId(device) in node.state().registry.revoked:
         raise not_found(f"device {device}")
     number = await node.wire.tell_device(MeterId(device), _plain(node, told))
     return answer(Sent(device=device, number=number), 202)

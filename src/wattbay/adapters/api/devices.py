@@ -29,7 +29,7 @@ from wattbay.adapters.api.forms import (
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.orders import accepted
 from wattbay.adapters.api.pages import Page, Paged, cursor_of, next_path, read_cursor
-from wattbay.adapters.api.problems import Problem, not_found
+from wattbay.adapters.api.problems import Problem, forbidden, not_found
 from wattbay.adapters.api.repeats import recorded
 from wattbay.adapters.api.sections import Section
 from wattbay.adapters.api.sight import own_pod, pod_behind, pods_of
@@ -369,10 +369,16 @@ def _check_place(node: Node, who: Identity, pod: str | None) -> None:
     is_repeatable=True,
 )
 async def rotate_key(request: Request, who: Who, device: DevicePath) -> Response:
-    """Let a device sign with another key from now on. What the old one signed stays good."""
+    """Let a device sign with another key from now on. What the old one signed stays good.
+
+    A meter's key is rotated by who manages devices: a household that chose it could sign what no
+    meter measured.
+    """
     told = await read(request, KeyRotation)
     node = node_of(request)
-    _changeable(request, who, device)
+    changeable(request, who, device)
+    if MeterId(device) in node.state().metering.meters and not who.may(Permission.MANAGE_DEVICES):
+        raise forbidden("a meter's key is rotated by who manages devices")
     if told.request.device != device:
         raise Problem(409, "not-admitted", f"the request is of {told.request.device}")
 
@@ -385,7 +391,7 @@ async def rotate_key(request: Request, who: Who, device: DevicePath) -> Response
     return await recorded(request, who, act)
 
 
-def _changeable(request: Request, who: Identity, device: str) -> None:
+def changeable(request: Request, who: Identity, device: str) -> None:
     """Make sure that somebody may change a device: their own, or any that they manage."""
     check(request, who, *_OWN)
     node = node_of(request)
@@ -424,7 +430,7 @@ async def revoke_device(
 
     A meter's pod has no reading then: put another one in.
     """
-    _changeable(request, who, device)
+    changeable(request, who, device)
     node = node_of(request)
 
     async def act() -> Response:

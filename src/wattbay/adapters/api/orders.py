@@ -33,6 +33,7 @@ from wattbay.adapters.api.terms import TermsTold, terms_of
 from wattbay.core import events as e
 from wattbay.core.commands import AmendOrder, CancelOrder, CancelOrders, PlaceOrder, TakeOffer
 from wattbay.core.facts import Side
+from wattbay.core.registry import facts_at
 from wattbay.core.terms import OrderTerms
 from wattbay.ids import OrderId, PodId, ProductId, RequestId
 from wattbay.kernel.kernel import Answer
@@ -262,6 +263,8 @@ async def cancel_orders(
     check(request, who, Permission.TRADE_OWN)
     node = node_of(request)
     own_pod(node, who, pod, maybe_instant(delivery) or node.clock.now())
+    if delivery is None:
+        _check_all_own(node, who, PodId(pod), ProductId(product))
 
     async def act(key: RequestId | None) -> Response:
         command = CancelOrders(
@@ -273,6 +276,25 @@ async def cancel_orders(
         return _withdrawn(await node.submit(command))
 
     return await journaled(request, who, act)
+
+
+def _check_all_own(node: Node, who: Identity, pod: PodId, product: ProductId) -> None:
+    """Make sure that nobody withdraws the orders of whoever moves in next.
+
+    Raises
+    ------
+    Problem
+        If some of a pod's open orders are another's.
+    """
+    state = node.state()
+    if state.registry.pods[pod][-1].since <= node.clock.now():
+        return
+    for delivery, book in state.market.books.get(product, {}).items():
+        facts = facts_at(state.registry, pod, delivery)
+        is_own = facts is not None and who.may_trade_for(facts.party)
+        if not is_own and any(order.pod == pod for order in book.orders.values()):
+            detail = f"not all orders of {pod} are yours from here on: name a delivery"
+            raise Problem(409, "not-all-own", detail)
 
 
 @orders.post(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.api_node import TOWN, Bench, a_node, live_a_day
 from tests.builders import EVE
+from wattbay.access.roles import AccessRole
 from wattbay.adapters.mqtt import enrolment
 from wattbay.adapters.mqtt.keys import Ed25519Signer
 from wattbay.core.facts import DeviceKind
@@ -280,11 +281,35 @@ def test_a_key_is_rotated_by_the_devices_own_request() -> None:
     path = f"{API}/devices/b-h01/key"
     challenge = challenged(bench, "b-h01")
     request = a_request("b-h01", DeviceKind.BATTERY, signer=OTHER, challenge=challenge)
-    wrong = bench.call("p01", "PUT", f"{API}/devices/m-h01/key", {"request": request})
+    wrong = bench.call("boss", "PUT", f"{API}/devices/m-h01/key", {"request": request})
     assert wrong.status_code == 409
     assert bench.call("p01", "PUT", path, {"request": request}).status_code == 200
     told = bench.call("p01", "GET", f"{API}/devices/b-h01").json()
     assert told["public_key"] == OTHER.public_key.hex()
+
+
+def test_no_household_chooses_the_key_of_its_meter() -> None:
+    bench = a_node()
+    challenge = challenged(bench, "m-h01")
+    request = a_request("m-h01", signer=OTHER, challenge=challenge)
+    path = f"{API}/devices/m-h01/key"
+    refused = bench.call("p01", "PUT", path, {"request": request})
+    assert refused.status_code == 403, refused.text
+    assert bench.call("boss", "PUT", path, {"request": request}).status_code == 200
+    told = bench.call("p01", "GET", f"{API}/devices/m-h01").json()
+    assert told["public_key"] == OTHER.public_key.hex()
+
+
+def test_who_sees_the_grid_commands_no_sensor_of_it() -> None:
+    bench = a_node()
+    sensor = {"request": a_request("s-1", DeviceKind.GRID_SENSOR), "zone": "z1"}
+    assert bench.call("boss", "POST", f"{API}/devices", sensor).status_code == 201
+    both = frozenset({AccessRole.PROSUMER, AccessRole.ANALYST})
+    bench.people.change_login("p01", roles=both)
+    assert bench.call("p01", "GET", f"{API}/devices/s-1").status_code == 200
+    path = f"{API}/devices/s-1/commands"
+    assert bench.call("p01", "POST", path, {"cmd": "ping"}).status_code == 404
+    assert bench.call("boss", "POST", path, {"cmd": "ping"}).status_code == 202
 
 
 def test_a_revoked_device_has_no_key_and_takes_no_command() -> None:

@@ -9,11 +9,14 @@ import msgspec
 import pytest
 
 from tests.api_node import JULY, Bench, a_node, live_a_day
-from tests.builders import MIDNIGHT, a_product
+from tests.builders import MIDNIGHT, a_product, list_deliveries
 from wattbay.adapters.api.order_lists import OrderLife
 from wattbay.adapters.api.orders import Outcome, Withdrawn
+from wattbay.adapters.api.stream.sources import Sources, alerts
 from wattbay.core.facts import Mechanism, Product
+from wattbay.ids import MeterId
 from wattbay.periods import HOUR, Instant, to_text
+from wattbay.watch.anomalies import SEVERITY, Anomaly, Finding
 
 API = "/api/v1"
 NOON = "2013-06-10T12:00Z"
@@ -237,3 +240,49 @@ def test_who_moves_out_sees_what_was_theirs_and_nothing_after() -> None:
     evidence = f"{API}/devices/m-h01/readings?since=2013-06-10T00:00Z"
     assert bench.call("p01", "GET", evidence).json()["items"]
     assert bench.call("p02", "GET", evidence).json()["items"] == []
+
+
+def test_who_moves_out_withdraws_no_order_of_who_moves_in() -> None:
+    bench = a_node()
+    live_a_day(bench)
+    body = {"party": "p02", "since": to_text(Instant(JULY + 24 * HOUR))}
+    assert bench.call("boss", "POST", f"{API}/pods/h01/move", body).status_code == 200
+    bench.submit(list_deliveries(day="2013-07-02", start=Instant(JULY + 24 * HOUR)))
+    assert place(bench, delivery=to_text(JULY)).status_code == 201
+    late = an_order(delivery=to_text(Instant(JULY + 24 * HOUR)))
+    answer = bench.call("p02", "POST", f"{API}/orders", late)
+    assert answer.status_code == 201, answer.text
+    path = f"{API}/orders?pod=h01&product=halfhour"
+    refused = bench.call("p01", "DELETE", path)
+    assert (refused.status_code, refused.json()["type"][-11:]) == (409, "not-all-own")
+    assert len(bench.node.state().market.places) == 2
+    one = bench.call("p01", "DELETE", f"{path}&delivery={to_text(JULY)}")
+    assert len(one.json()["orders"]) == 1
+    assert bench.call("p02", "GET", f"{API}/orders/{answer.json()['order']}").status_code == 200
+    assert bench.call("p01", "DELETE", path).status_code == 409
+
+
+def test_who_moves_in_sees_no_alert_of_the_time_before() -> None:
+    bench = a_node()
+
+    def found(at: Instant, words: str) -> int:
+        finding = Finding(
+            Anomaly.SILENT, SEVERITY[Anomaly.SILENT], MeterId("m-h01"), None, None, None, at, words
+        )
+        return bench.alerts.add(finding).number
+
+    before = found(MIDNIGHT, "no reading for 9 days")
+    bench.alerts.end(MeterId("m-h01"), Anomaly.SILENT, MIDNIGHT)
+    body = {"party": "p02", "since": to_text(Instant(MIDNIGHT + 24 * HOUR))}
+    assert bench.call("boss", "POST", f"{API}/pods/h01/move", body).status_code == 200
+    bench.advance(MIDNIGHT + 30 * HOUR)
+    after = found(Instant(MIDNIGHT + 30 * HOUR), "no reading for 2 h")
+    for login, numbers in (("p01", [before]), ("p02", [after]), ("boss", [after, before])):
+        listed = bench.call(login, "GET", f"{API}/alerts?device=m-h01").json()["items"]
+        assert [one["number"] for one in listed] == numbers
+        for number in (before, after):
+            status = 200 if number in numbers else 404
+            assert bench.call(login, "GET", f"{API}/alerts/{number}").status_code == status
+    sources = Sources(state=bench.node.state, alerts=bench.alerts)
+    again = found(Instant(MIDNIGHT + 31 * HOUR), "no reading for 3 h")
+    assert list(alerts(sources, "p02", Instant(MIDNIGHT + 31 * HOUR))) == [str(again)]

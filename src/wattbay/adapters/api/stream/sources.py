@@ -282,7 +282,10 @@ def alert_row(alert: Alert) -> Mapping[str, object]:
 
 
 def alerts(sources: Sources, audience: str, at: Instant) -> Mapping[str, object]:
-    """Return the open alerts about the devices of a party, or of all, by number."""
+    """Return the open alerts about the devices of a party, or of all, by number.
+
+    What was found last when a device was another party's is for that one.
+    """
     if sources.alerts is None:
         return {}
     if audience == STAFF:
@@ -292,6 +295,7 @@ def alerts(sources: Sources, audience: str, at: Instant) -> Mapping[str, object]
             alert
             for device in devices(sources, audience, at)
             for alert in sources.alerts.find(device, open_only=True, limit=ALERTS_MAX)
+            if party_of(device, alert.last_at, sources.state()) == audience
         ]
     ordered = sorted(found, key=lambda alert: alert.number)[-ALERTS_MAX:]
     return {str(alert.number): alert_row(alert) for alert in ordered}

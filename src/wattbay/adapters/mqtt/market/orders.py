@@ -30,6 +30,7 @@ from wattbay.core import events as e
 from wattbay.core.commands import Command
 from wattbay.core.exchange import State
 from wattbay.core.reasons import Reason
+from wattbay.core.registry import facts_at
 from wattbay.errors import JournalError, WireError
 from wattbay.ids import CommunityId, MeterId, OrderId, PodId, ProductId
 from wattbay.kernel.clock import Clock
@@ -131,6 +132,10 @@ class OrderDesk:
             detail = f"{device} orders for no point of delivery"
             self._refusal(message, device, order, (Reason.NOT_ALLOWED, detail))
             return
+        if _is_of_the_next(self._of.state(), pod, order, now):
+            detail = f"{pod} is another party's then"
+            self._refusal(message, device, order, (Reason.NOT_ALLOWED, detail))
+            return
         if len(self._tasks) >= WAITING_MAX or self._waiting[device] >= WAITING_PER_DEVICE_MAX:
             detail = f"{self._waiting[device]} orders of {device} wait, {len(self._tasks)} in all"
             self._refusal(message, device, order, (Reason.TOO_MANY, detail))
@@ -207,6 +212,25 @@ class OrderDesk:
         for device in sorted(refused):
             told = OrderRefused(seq=self._newest, at=now, refused=dict(refused[device]))
             self.answer(device, told)
+
+
+def _is_of_the_next(state: State, pod: PodId, order: SignedOrder, now: Instant) -> bool:
+    """Tell whether an order is for a time when its pod is another party's than now.
+
+    The device behind a pod stays when somebody moves out; until then it binds nobody else.
+    """
+    history = state.registry.pods.get(pod)
+    if not history or history[-1].since <= now:
+        return False
+    delivery = order.delivery
+    if order.cancel is not None:
+        place = state.market.places.get(order.cancel)
+        delivery = None if place is None else place[1]
+    if delivery is None:
+        return False
+    present = facts_at(state.registry, pod, max(now, history[0].since))
+    then = facts_at(state.registry, pod, delivery)
+    return present is not None and then is not None and present.party != then.party
 
 
 def answered(order: SignedOrder, answer: Answer, now: Instant) -> Answered:

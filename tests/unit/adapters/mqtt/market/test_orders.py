@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.builders import MIDNIGHT
+from tests.builders import MIDNIGHT, a_party, a_town, list_deliveries, pod_facts
 from tests.servers import until_async
 from tests.unit.adapters.mqtt.market.scene import (
     GATE,
@@ -22,7 +22,7 @@ from wattbay.adapters.mqtt.market.orders import WAITING_PER_DEVICE_MAX
 from wattbay.adapters.mqtt.market.signed import SignedOrder
 from wattbay.adapters.mqtt.market.topics import order_topic
 from wattbay.adapters.mqtt.readings import Form
-from wattbay.core.commands import CancelOrder, PlaceOrder
+from wattbay.core.commands import CancelOrder, ChangePod, PlaceOrder, RegisterParty
 from wattbay.core.facts import Side
 from wattbay.ids import MeterId, OrderId, PodId, ProductId, RequestId
 from wattbay.periods import DAY, Instant
@@ -225,3 +225,27 @@ def test_devices_hear_of_their_own_trades_alone() -> None:
     assert (sold["is"], sold["side"], sold["trade"]) == ("traded", "sell", bought["trade"])
     assert order_topic(TOWN, MeterId("m-h01")) == TOPIC
     assert bought["delivery"] == Instant(MIDNIGHT)
+
+
+def test_device_orders_nothing_for_whoever_moves_in_next() -> None:
+    later = Instant(MIDNIGHT + DAY)
+    facts = pod_facts("h01", party="next", since=later)
+    moves = (RegisterParty(party=a_party("next")), ChangePod(facts=facts))
+    town = [*a_town(), *moves, list_deliveries(day="2013-06-11", start=later)]
+
+    async def story(scene: Scene) -> None:
+        theirs = PlaceOrder(
+            pod=PodId("h01"), product=ProductId("halfhour"), delivery=later, side=Side.SELL,
+            quantity_wh=100, limit=80_000,
+        )  # fmt: skip
+        scene.kernel.submit(theirs)
+        (number,) = scene.kernel.exchange.state.market.places
+        await scene.order(an_order("r1", delivery=later))
+        withdrawal = SignedOrder(v=1, request=RequestId("r2"), cancel=number, expires_at=GATE)
+        await scene.order(withdrawal)
+        await scene.order(an_order("r3"))
+
+    scene = play(story, Scene(town))
+    answers = [(one["status"], one.get("reason")) for one in scene.answers()]
+    assert answers == [("rejected", "not_allowed")] * 2 + [("accepted", None)]
+    assert len(scene.kernel.exchange.state.market.places) == 2
