@@ -371,14 +371,12 @@ def _check_place(node: Node, who: Identity, pod: str | None) -> None:
 async def rotate_key(request: Request, who: Who, device: DevicePath) -> Response:
     """Let a device sign with another key from now on. What the old one signed stays good.
 
-    A meter's key is rotated by who manages devices: a household that chose it could sign what no
-    meter measured.
+    A meter's key is rotated by who manages devices.
     """
     told = await read(request, KeyRotation)
     node = node_of(request)
     changeable(request, who, device)
-    if MeterId(device) in node.state().metering.meters and not who.may(Permission.MANAGE_DEVICES):
-        raise forbidden("a meter's key is rotated by who manages devices")
+    _check_no_meter(node, who, device)
     if told.request.device != device:
         raise Problem(409, "not-admitted", f"the request is of {told.request.device}")
 
@@ -389,6 +387,16 @@ async def rotate_key(request: Request, who: Who, device: DevicePath) -> Response
         return answer(Enrolled(entry=found.seq, device=device), entry=found.seq)
 
     return await recorded(request, who, act)
+
+
+def _check_no_meter(node: Node, who: Identity, device: str) -> None:
+    """Make sure that a household does nothing to what measures it.
+
+    Who chose the key of its meter could sign what no meter measured; who revoked it would be
+    estimated instead.
+    """
+    if MeterId(device) in node.state().metering.meters and not who.may(Permission.MANAGE_DEVICES):
+        raise forbidden("a meter's key is rotated and revoked by who manages devices")
 
 
 def changeable(request: Request, who: Identity, device: str) -> None:
@@ -428,10 +436,11 @@ async def revoke_device(
 ) -> Response:
     """Believe a device nothing more, from now on and for good.
 
-    A meter's pod has no reading then: put another one in.
+    A meter is revoked by who manages devices. Its pod has no reading then: put another one in.
     """
     changeable(request, who, device)
     node = node_of(request)
+    _check_no_meter(node, who, device)
 
     async def act() -> Response:
         found = accepted(await node.submit(RevokeDevice(device=MeterId(device), reason=reason)))

@@ -314,13 +314,22 @@ def test_who_sees_the_grid_commands_no_sensor_of_it() -> None:
 
 def test_a_revoked_device_has_no_key_and_takes_no_command() -> None:
     bench = a_node()
-    path = f"{API}/devices/m-h01"
+    bench.call("p01", "POST", f"{API}/devices", a_battery(bench))
+    path = f"{API}/devices/b-h01"
     assert bench.call("p01", "DELETE", f"{path}?reason=it+was+stolen").status_code == 200
     told = bench.call("p01", "GET", path).json()
     assert (told["revoked"], told["public_key"]) == ("it was stolen", None)
     assert bench.call("p01", "POST", f"{path}/commands", {"cmd": "ping"}).status_code == 404
     assert bench.call("p01", "DELETE", f"{path}?reason=again").status_code == 403
     assert bench.call("p01", "DELETE", path).status_code == 422
+
+
+def test_a_household_does_not_revoke_the_meter_that_measures_it() -> None:
+    bench = a_node()
+    path = f"{API}/devices/m-h01?reason=it+counts+too+much"
+    assert bench.call("p01", "DELETE", path).status_code == 403
+    assert bench.node.state().registry.revoked == {}
+    assert bench.call("boss", "DELETE", path).status_code == 200
 
 
 def test_a_device_is_told_what_to_do() -> None:
