@@ -12,7 +12,7 @@ from wattbay.core.commands import Command, IssueStatements, ListDeliveries
 from wattbay.core.exchange import State
 from wattbay.core.facts import Product
 from wattbay.core.market.product import gate_closes
-from wattbay.core.statements import month_of
+from wattbay.core.statements import close_month, month_of
 from wattbay.ids import ProductId
 from wattbay.periods import HOUR, Calendar, Instant
 
@@ -28,6 +28,8 @@ class Keeper:
         """Keep the calendar of a place."""
         self._calendar = calendar
         self._listed: dict[ProductId, date] = {}
+        self._empty: set[str] = set()
+        """Months that are over and in which nobody had a pod."""
 
     def act(self, state: State, now: Instant) -> list[Command]:
         """Return what is to be listed and stated by now, in the order in which it can be decided.
@@ -82,8 +84,10 @@ class Keeper:
         for month in sorted(state.statements.days):
             if month >= present or month in waiting:
                 break
-            if month > state.statements.closed:
-                return [IssueStatements(month=month)]
+            if month > state.statements.closed and month not in self._empty:
+                if close_month(state.statements, state.registry, month):
+                    return [IssueStatements(month=month)]
+                self._empty.add(month)
         return []
 
 

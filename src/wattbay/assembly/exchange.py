@@ -15,7 +15,7 @@ from wattbay.config import Settings
 from wattbay.core.commands import Command
 from wattbay.core.events import Rejected
 from wattbay.core.exchange import Exchange, State
-from wattbay.errors import ConfigError, Fault
+from wattbay.errors import AdapterError, ConfigError, Fault
 from wattbay.ids import CommunityId
 from wattbay.kernel.clock import Clock, ScaledClock, SystemClock
 from wattbay.kernel.codec import Entry, decode
@@ -97,6 +97,7 @@ class LiveExchange:
         self.readers = Readers()
         self.history = SqliteHistory(self.folder / stores.HISTORY)
         self.history.catch_up(whole, progress)
+        self._all_of_it = whole
         own: list[Reader] = [self.history, self.keys, self.devices, self.tail, self.readers]
         self.kernel = Kernel(self.journal, self.clock, [*watching, *own], self.exchange)
         if self.journal.last_seq == 0:
@@ -119,16 +120,31 @@ class LiveExchange:
         if not self.kernel.is_stopped:
             self.snapshots.write(self.exchange, self.journal.last_seq, self.journal.head)
 
-    def close(self) -> None:
-        """Leave a snapshot behind, and let go of everything.
+    def keep_history(self) -> None:
+        """Write down what was folded; after a fault, go on from what stands in the file.
 
         Raises
         ------
-        JournalError
-            If the journal cannot be closed cleanly. Nothing is lost.
+        AdapterError, JournalError
+            If it cannot be written now: the journal has it.
         """
-        self.history.close()
-        self.journal.close()
+        try:
+            self.history.flush()
+        except AdapterError:
+            self.history.catch_up(self._all_of_it)
+
+    def close(self) -> None:
+        """Let go of everything.
+
+        Raises
+        ------
+        AdapterError, JournalError
+            If something cannot be closed cleanly. Nothing is lost.
+        """
+        try:
+            self.history.close()
+        finally:
+            self.journal.close()
 
     def _whole(self, archive: Path | None) -> Journal:
         """Return the journal with its beginning, if that was archived and pruned."""

@@ -16,7 +16,7 @@ from wattbay.access.door import Door
 from wattbay.access.first import first_administrator
 from wattbay.access.people import People
 from wattbay.access.secret_keys import secrets_from, secrets_in
-from wattbay.adapters.api.node import Limits, Node
+from wattbay.adapters.api.node import BackedUp, Limits, Node
 from wattbay.adapters.api.stream.hub import Hub
 from wattbay.adapters.api.stream.sources import Sources
 from wattbay.adapters.mqtt.embedded import EmbeddedBroker
@@ -41,10 +41,13 @@ from wattbay.assembly.http import HttpServer
 from wattbay.assembly.metrics import Gauges
 from wattbay.assembly.visitor import visitors_key
 from wattbay.config import BrokerKind, Settings
+from wattbay.core.commands import Command
 from wattbay.core.events import Rejected
-from wattbay.errors import AdapterError, ConfigError
+from wattbay.errors import AdapterError, ConfigError, JournalError
 from wattbay.kernel.clock import SystemClock
 from wattbay.kernel.evidence import ReadingStore
+from wattbay.kernel.intake import NOT_IN_HISTORY
+from wattbay.kernel.kernel import Answer
 from wattbay.periods import DAY, HOUR, SECOND, Instant
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.anomalies import Watch
@@ -89,6 +92,7 @@ class Live:
         self.wall = SystemClock()
         self._stack = AsyncExitStack()
         self._amiss: dict[str, str] = {}
+        self._backing_up = asyncio.Lock()
         self.readings: ReadingStore = self._keep(stores.open_readings(settings))
         self.alerts: AlertStore = stores.open_alerts(settings)
         self._stack.callback(self.alerts.close_store)
@@ -200,9 +204,9 @@ class Live:
         self.agent = MarketAgent(
             market, brokers.client(mqtt, used, "market"), periods=periods, trends=place
         )
-        exchange.readers.joined.append(self.agent)
-        self.reception.listen(Reader(alert=self._announce))
         if port is not None:
+            exchange.readers.joined.append(self.agent)
+            self.reception.listen(Reader(alert=self._announce))
             for name, wire in (
                 ("readings", self.ingest), ("devices", self.line), ("market", self.agent)
             ):  # fmt: skip
@@ -226,6 +230,7 @@ class Live:
             history=exchange.history, readings=self.readings, latest=self.reception,
             alerts=self.alerts, health=self.health, people=self.people, door=self.door,
             wire=self.line, admit_device=admit, is_ready=self.amiss,
+            back_up=self._backed_up if self.settings.backup.folder is not None else None,
             limits=Limits(
                 requests_per_minute=http.requests_per_minute,
                 sign_ins_per_minute=http.sign_ins_per_minute, streams_max=http.streams_max,
@@ -299,7 +304,7 @@ class Live:
         while True:
             commands = keeper.act(self.exchange.state(), self.exchange.clock.now())
             for command in commands:
-                answer = await self.exchange.intake.submit(command)
+                answer = await self._submit(command)
                 match answer.events[0]:
                     case Rejected(reason=reason, detail=detail):
                         what = type(command).__name__
@@ -308,18 +313,37 @@ class Live:
                         log.info("done by the calendar", what=type(command).__name__)
             await asyncio.sleep(UPKEEP_S)
 
+    async def _submit(self, command: Command) -> Answer:
+        """Return what came of a command, once there was room for it at the door."""
+        answer = await self.exchange.intake.submit(command)
+        while answer.seq == NOT_IN_HISTORY:
+            await asyncio.sleep(UPKEEP_S)
+            answer = await self.exchange.intake.submit(command)
+        return answer
+
     async def _upkeep(self) -> None:
         """Write down what is kept beside the journal, and take away what has expired."""
         turn = 0
         while True:
             await asyncio.sleep(UPKEEP_S)
             turn += 1
-            self.exchange.history.flush()
+            self._keep_down("history", self.exchange.keep_history)
             if self.exchange.snapshots.is_due(self.exchange.journal.last_seq):
                 self._snapshot()
             if turn % TIDY_TURNS == 0:
-                self.door.upkeep()
+                self._keep_down("people", self.door.upkeep)
                 self._write_watch()
+
+    def _keep_down(self, what: str, write: Callable[[], None]) -> None:
+        """Write something down; the market goes on without it, and it is tried again."""
+        try:
+            write()
+        except (AdapterError, JournalError) as error:
+            if what not in self._amiss:
+                log.warning("cannot be written now", what=what, error=str(error))
+            self._amiss[what] = str(error)
+        else:
+            self._amiss.pop(what, None)
 
     async def _back_up_now_and_then(self) -> None:
         """Make a backup every so many hours, where one is wanted; forget the oldest."""
@@ -334,6 +358,13 @@ class Live:
                 log.warning("no backup could be made", error=str(error))
             else:
                 self._amiss.pop("backup", None)
+
+    async def _backed_up(self) -> BackedUp:
+        """Make a backup for whoever asked."""
+        async with self._backing_up:
+            made, manifest = await self.back_up()
+        size_bytes = sum(one.size_bytes for one in manifest.files)
+        return BackedUp(made.name, manifest.entries, manifest.head, size_bytes)
 
     async def back_up(self) -> tuple[Path, backup.Manifest]:
         """Make a backup now; return where it is, and what it consists of.

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.builders import EVE, ISP_US, a_product, a_town
 from tests.play import Play, of, with_runs
 from wattbay.agents.keeper import Keeper
-from wattbay.core.commands import IssueStatements, ListDeliveries
+from wattbay.core.commands import IssueStatements, ListDeliveries, RegisterPod
 from wattbay.core.events import StatementIssued
 from wattbay.periods import DAY, HOUR, Calendar, Instant, instant
 
 LONDON = Calendar("Europe/London")
 
 
-def founded(at: str) -> Play:
+def founded(at: str, *, pods_since: str = "") -> Play:
     """Return a town without a listed day, a community of one home."""
     product = a_product(opens_before_us=24 * HOUR, closes_before_us=HOUR)
     commands = with_runs(a_town(1, product=product), initial=HOUR, final=DAY)
     unlisted = [one for one in commands if not isinstance(one, ListDeliveries)]
+    if pods_since:
+        since = instant(pods_since)
+        unlisted = [
+            replace(one, facts=replace(one.facts, since=since))
+            if isinstance(one, RegisterPod)
+            else one
+            for one in unlisted
+        ]
     town = Play(unlisted, at=min(EVE, instant(at)))
     town.until(instant(at))
     return town
@@ -73,3 +82,15 @@ def test_months_are_stated_once_they_are_over_and_settled() -> None:
         town.until(town.at + HOUR)
     assert len(of(StatementIssued, town.history)) == 1
     assert kept(town, Keeper(LONDON)) == []
+
+
+def test_month_in_which_nobody_had_a_pod_is_not_stated_and_holds_up_no_other() -> None:
+    town = founded("2013-06-29T10:10Z", pods_since="2013-06-30T23:00Z")
+    keeper = Keeper(LONDON)
+    asked: list[str] = []
+    while town.at < instant("2013-08-01T03:00Z"):
+        told = kept(town, keeper)
+        asked += [one.month for one in told if isinstance(one, IssueStatements)]
+        town.until(town.at + HOUR)
+    assert asked == ["2013-07"]
+    assert [one.statement.month for one in of(StatementIssued, town.history)] == ["2013-07"]

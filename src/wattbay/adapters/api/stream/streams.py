@@ -16,6 +16,7 @@ from wattbay.access.identity import Identity
 from wattbay.adapters.api.stream.hub import Hub
 from wattbay.adapters.api.stream.session import Code, Session
 from wattbay.adapters.api.stream.tickets import Tickets
+from wattbay.errors import AdapterError
 from wattbay.kernel.clock import Clock
 
 BOOKS_EVERY_S = 0.1
@@ -137,6 +138,8 @@ class Streams:
                 who = look()
             except AccessDenied as denial:
                 session.end(Code.NOT_KNOWN, denial.what)
+            except AdapterError:  # Nobody is known now: it is asked again in a while.
+                continue
             else:
                 session.look_again(who)
             await asyncio.sleep(0)

@@ -280,6 +280,20 @@ def test_who_is_not_known_any_more_is_told_so_and_it_is_over() -> None:
     staged(test)
 
 
+def test_store_of_people_that_does_not_answer_ends_no_connection() -> None:
+    async def test(stage: Stage) -> None:
+        def away() -> Identity:
+            raise AdapterError("the store of people does not answer")
+
+        connection, _ = stage.come(look=away)
+        await until_async(lambda: len(stage.streams) == 1, "it is there")
+        await stage.streams.look_again()
+        assert connection.closed is None
+        assert len(stage.streams) == 1
+
+    staged(test)
+
+
 def test_who_may_less_than_before_hears_less_from_then_on() -> None:
     async def test(stage: Stage) -> None:
         fleet = somebody(AccessRole.AGGREGATOR, "p01", "p02")

@@ -1,0 +1,86 @@
+"""A service whose stores fail for a while, and one without a broker: the market goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.servers import until_async
+from wattbay.assembly import live as module
+from wattbay.assembly import stores
+from wattbay.assembly.exchange import LiveExchange
+from wattbay.assembly.live import Live
+from wattbay.config import read_settings
+from wattbay.errors import AdapterError
+
+Story = Callable[[Live], Awaitable[None]]
+
+
+def play(folder: Path, story: Story) -> None:
+    """Let a service without a broker work while a story goes on."""
+
+    async def playing() -> None:
+        settings = read_settings(
+            storage={"folder": folder}, mqtt={"broker": "none"}, http={"port": 0},
+            street={"scenario": "live-street"},
+        )  # fmt: skip
+        live = Live(settings, LiveExchange(settings))
+        await live.open()
+        work = asyncio.create_task(live._upkeep())  # noqa: SLF001 - what is tried
+        try:
+            await story(live)
+            assert not work.done()
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await live.close()
+
+    asyncio.run(playing())
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UPKEEP_S", 0.01)
+    monkeypatch.setattr(module, "TIDY_TURNS", 2)
+
+
+def test_store_of_people_that_is_away_stops_nothing_and_is_told(tmp_path: Path) -> None:
+    async def story(live: Live) -> None:
+        def away() -> None:
+            raise AdapterError("the database is gone")
+
+        upkeep, live.door.upkeep = live.door.upkeep, away  # type: ignore[method-assign] # gone
+        await until_async(lambda: "people" in live.amiss(), "it is told")
+        assert live.amiss()["people"] == "the database is gone"
+        live.door.upkeep = upkeep  # type: ignore[method-assign] # and back
+        await until_async(lambda: "people" not in live.amiss(), "all is well")
+
+    play(tmp_path, story)
+
+
+def test_history_that_cannot_be_written_stops_nothing_and_goes_on_later(tmp_path: Path) -> None:
+    async def story(live: Live) -> None:
+        history = live.exchange.history
+        history._db.close()  # noqa: SLF001 - as a disk that is gone
+        history._db = sqlite3.connect(":memory:")  # noqa: SLF001 - without its tables
+        live.exchange.kernel.submit_many(live.exchange.street.founding(live.exchange.clock.now()))  # type: ignore[union-attr] # there is one
+        last = live.exchange.journal.last_seq
+        await until_async(lambda: history._written == last, "it is written")  # noqa: SLF001
+        assert "history" not in live.amiss()
+
+    play(tmp_path, story)
+    with closing(sqlite3.connect(tmp_path / stores.HISTORY)) as db:
+        (seq,) = db.execute("SELECT seq FROM watermark").fetchone()
+    assert seq > 0
+
+
+def test_without_a_broker_nothing_gathers_that_is_to_be_told_over_it(tmp_path: Path) -> None:
+    async def story(live: Live) -> None:
+        assert live.agent not in live.exchange.readers.joined
+
+    play(tmp_path, story)
