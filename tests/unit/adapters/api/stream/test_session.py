@@ -24,6 +24,7 @@ from wattbay.adapters.api.stream.session import FAULTS_MAX, Code, Session
 from wattbay.adapters.api.stream.sources import Sources
 from wattbay.adapters.api.stream.streams import PER_LOGIN_MAX, STRANGERS_MAX, Streams
 from wattbay.adapters.api.stream.topics import EVERYBODY, Kind
+from wattbay.errors import AdapterError
 from wattbay.kernel.clock import SimulatedClock
 
 P01 = somebody(AccessRole.PROSUMER, "p01")
