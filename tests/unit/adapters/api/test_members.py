@@ -11,6 +11,7 @@ from tests.api_node import TOWN, Bench, a_node, live_a_day
 from tests.builders import EVE
 from wattbay.access.roles import AccessRole
 from wattbay.adapters.mqtt import enrolment
+from wattbay.adapters.mqtt.commands import command_of
 from wattbay.adapters.mqtt.keys import Ed25519Signer
 from wattbay.core.facts import DeviceKind
 from wattbay.core.registry import facts_at
@@ -361,6 +362,10 @@ def test_a_device_is_told_what_to_do() -> None:
     shown = {"cmd": "tariff", "currency": "GBP", "prices": [price]}
     assert bench.call("boss", "POST", path, shown).json()["number"] == 2
     assert bench.call("p01", "POST", path, {"cmd": "explode"}).status_code == 422
+    bench.call("p01", "POST", path, {"cmd": "ping", "expires_at": "2013-06-09T13:00Z"})
+    orders = [dict(order) for _, order in bench.wire.told if isinstance(order, dict)]
+    commands = [type(command_of(order, 1)).__name__ for order in orders]
+    assert commands == ["SetPoint", "ShowTariff", "Ping"]
 
 
 def test_without_a_broker_nothing_is_told() -> None:
