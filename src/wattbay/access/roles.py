@@ -49,6 +49,8 @@ class Permission(StrEnum):
     """Make, change and end logins and anybody's keys; erase a person."""
     READ_AUDIT = "read_audit"
     READ_METRICS = "read_metrics"
+    BACK_UP = "back_up"
+    """Have a backup made."""
     EXPORT = "export"
     """Take whole tables away: what of them, the other permissions say."""
 

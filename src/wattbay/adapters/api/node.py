@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wattbay.access.door import Door
 from wattbay.access.people import People
@@ -63,6 +63,17 @@ class Admission:
     """What one unit of its registers means. [Wh]"""
 
 
+class BackedUp(NamedTuple):
+    """A backup that was made."""
+
+    name: str
+    entries: int
+    """Number of its journal's last entry."""
+    head: str
+    """Hash of that entry. [64 hex digits]"""
+    size_bytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much anybody may ask."""
@@ -102,6 +113,8 @@ class Node:
     `WireError` where it is not in order."""
     is_ready: Callable[[], Mapping[str, str]]
     """What is amiss, by part; empty where all is well."""
+    back_up: Callable[[], Awaitable[BackedUp]] | None = None
+    """Makes a backup; None where none is wanted."""
     limits: Limits = field(default_factory=Limits)
     origins: tuple[str, ...] = ()
     """Whose pages may ask from elsewhere (CORS)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wattbay.adapters.api import elecbay, energynet
 from wattbay.adapters.api.aggregates import aggregates
 from wattbay.adapters.api.alerts import alerts
+from wattbay.adapters.api.backups import backups
 from wattbay.adapters.api.device_life import device_life
 from wattbay.adapters.api.devices import devices
 from wattbay.adapters.api.entrance import entrance
@@ -47,6 +48,7 @@ def sections() -> tuple[Section, ...]:
         entries,
         entrance,
         logins,
+        backups,
         stream,
         *energynet.sections,
         elecbay.section,

@@ -138,6 +138,7 @@ STAFF: dict[str, Case] = {
     "list_keys_of": Case("/logins/p01/keys"),
     "list_audit": Case("/audit"),
     "check_audit": Case("/audit/check"),
+    "make_backup": Case("/backups"),
 }
 """What a household may not do at all."""
 
