@@ -31,8 +31,10 @@ FORMAT = 1
 ENTRIES_AT_ONCE = 500
 """Copied before others have their turn."""
 BLOCK_BYTES = 1 << 20
+UNFINISHED = ".unfinished"
 _TABLES = (stores.READINGS, stores.ALERTS, stores.PEOPLE)
 _FILES = (stores.SECRETS, stores.WATCH, stores.WORLD)
+_NAMES = frozenset((stores.JOURNAL, *_TABLES, *_FILES))
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +76,7 @@ async def back_up(
         If it cannot be written; nothing that looks like a backup is left behind.
     """
     name = f"{to_datetime(at):%Y%m%dT%H%M%SZ}-{journal.last_seq:012d}"
-    beside, target = out / f"{name}.unfinished", out / name
+    beside, target = out / f"{name}{UNFINISHED}", out / name
     if target.exists():
         raise AdapterError(f"{target} is there already")
     try:
@@ -82,10 +84,11 @@ async def back_up(
         beside.mkdir(parents=True, mode=0o700)
         head, entries = await _copy_journal(journal, beside / stores.JOURNAL)
         await asyncio.to_thread(_copy_rest, folder, beside)
+        # Digests of gigabytes take seconds.
+        files = await asyncio.to_thread(lambda: [_copied(one) for one in sorted(beside.iterdir())])
         manifest = Manifest(
-            community=community, made_at=at, entries=entries, head=head.hex(),
-            files=[_copied(path) for path in sorted(beside.iterdir())],
-        )  # fmt: skip
+            community=community, made_at=at, entries=entries, head=head.hex(), files=files
+        )
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         (beside / MANIFEST).write_bytes(text + b"\n")
         beside.replace(target)
@@ -146,7 +149,9 @@ def backups(out: Path) -> list[Path]:
 
 
 def forget(out: Path, kept: int) -> Sequence[Path]:
-    """Remove all but the last so many backups; return those that are gone."""
+    """Remove all but the last so many backups, and what a kill left; return those that are gone."""
+    for path in out.glob(f"*{UNFINISHED}"):
+        shutil.rmtree(path)
     gone = backups(out)[:-kept] if kept else []
     for path in gone:
         shutil.rmtree(path)
@@ -170,6 +175,8 @@ def check(backup: Path, progress: Callable[[int], None] | None = None) -> Manife
     if manifest.format != FORMAT:
         what = f"{backup} has format {manifest.format}; this program knows {FORMAT}"
         raise AdapterError(what)
+    if strange := sorted({one.name for one in manifest.files} - _NAMES):
+        raise AdapterError(f"{backup} names {strange[0]!r}, which is no file of a service")
     for one in manifest.files:
         path = backup / one.name
         if not path.exists():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.builders import MIDNIGHT, a_kernel, a_town, an_order
@@ -141,3 +143,30 @@ def test_the_oldest_are_forgotten(lived: Lived, tmp_path: Path) -> None:
     lived.close()
     assert backup.forget(out, 2) == made[:1]
     assert backup.backups(out) == made[1:]
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "journal.sqlite/../x"])  # noqa: S108 - of a test
+def test_backup_that_names_a_file_elsewhere_is_none(
+    lived: Lived, tmp_path: Path, name: str
+) -> None:
+    made = lived.back_up(tmp_path / "out")
+    lived.close()
+    (made.parent / "outside").write_text("{}")
+    manifest = msgspec.json.decode((made / backup.MANIFEST).read_bytes(), type=backup.Manifest)
+    digest = sha256(b"{}").hexdigest()
+    crafted = backup.Copied(name=name, size_bytes=2, sha256=digest)
+    told = msgspec.structs.replace(manifest, files=[*manifest.files, crafted])
+    (made / backup.MANIFEST).write_bytes(msgspec.json.encode(told))
+    with pytest.raises(AdapterError, match="no file of a service"):
+        backup.restore(made, tmp_path / "into" / "restored")
+    assert not (tmp_path / "into").exists()
+
+
+def test_what_a_kill_left_of_a_backup_goes_with_the_oldest(lived: Lived, tmp_path: Path) -> None:
+    made = lived.back_up(tmp_path / "out")
+    lived.close()
+    left = tmp_path / "out" / f"20130609T000000Z-000000000001{backup.UNFINISHED}"
+    left.mkdir()
+    (left / stores.JOURNAL).write_text("half")
+    backup.forget(tmp_path / "out", 1)
+    assert list((tmp_path / "out").iterdir()) == [made]
