@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment import certificates
 from tests.servers import until
 from tests.serving import Service, serving
 
@@ -177,7 +178,13 @@ def test_members_move_switch_leave_and_their_money_is_booked_once(street: Servic
     assert "p95 has h96 from" in wattbay(folder, "operator move h96 --party p95")
     assert "no part in deliveries" in wattbay(folder, "operator leave h96")
     assert "leaves already" in refused(folder, "operator leave h96")
-    assert "flat" in wattbay(folder, "operator tariff")
+    tariffs = json.loads(wattbay(folder, "operator tariff --json"))
+    tax = [{"since": "2010-12-31T23:00Z", "ppm": 50_000}]
+    green = {**tariffs[0], "tariff": "green", "energy_nano_per_wh": 80_000, "tax": tax}
+    (folder / "green.json").write_text(json.dumps(green), encoding="utf-8")
+    assert "tariff green is published" in wattbay(folder, "operator tariff green.json")
+    assert "green" in refused(folder, "operator tariff green.json")
+    assert "green" in wattbay(folder, "operator tariff")
 
 
 def test_files_are_whole_and_not_overwritten(street: Service) -> None:
@@ -201,3 +208,43 @@ def test_signing_out_ends_the_key(street: Service) -> None:
     assert not (folder / "second.json").exists()
     (folder / "second.json").write_text(key, encoding="utf-8")
     assert "HTTP 401" in refused(folder, "operator status --file second.json")
+
+
+def test_alerts_are_closed_with_a_note(street: Service) -> None:
+    folder = street.folder
+    # Another device under a meter's name: what it signs is not believed, and told.
+    wattbay(folder, "device keys stranger.pem")
+    broker = f"--broker 127.0.0.1:{street.mqtt_port} --market-clock --wait 2"
+    run(folder, f"device run stranger.pem street h02-m1 {broker}", '{"import":1,"export":1}')
+    until(
+        lambda: "bad-signature" in wattbay(folder, "operator alerts --device h02-m1"), "it is told"
+    )
+    (alert,) = json.loads(wattbay(folder, "operator alerts --device h02-m1 --json"))
+    number = alert["number"]
+    assert "is acknowledged" in wattbay(folder, f"operator alerts --acknowledge {number}")
+    assert "is closed" in wattbay(folder, f"operator alerts --close {number} --note 'a stranger'")
+    assert "nothing is odd" in wattbay(folder, "operator alerts --device h02-m1")
+    assert "closed" in wattbay(folder, "operator alerts --device h02-m1 --all")
+
+
+def test_operator_comes_in_by_tls_and_trusts_the_named_authority_alone(tmp_path: Path) -> None:
+    certificates(tmp_path / "pki")
+    own = {
+        "WATTBAY_HTTP__CERTIFICATE": str(tmp_path / "pki" / "server.pem"),
+        "WATTBAY_HTTP__KEY": str(tmp_path / "pki" / "server.key"),
+    }
+    with serving(tmp_path, "--folder", "kept", "--speed", "600", **own) as service:
+        assert service.url.startswith("https://")
+        (tmp_path / "password").write_text(service.admin_password, encoding="utf-8")
+        (tmp_path / "new-password").write_text(NEW_PASSWORD, encoding="utf-8")
+        passwords = "--password-file password --new-password-file new-password"
+        sign_in = f"operator sign-in {service.url} {passwords}"
+        assert "certificate" in refused(tmp_path, sign_in)
+        wattbay(tmp_path, f"{sign_in} --authority pki/authority.pem")
+        assert "street at https://" in wattbay(tmp_path, "operator status")
+        device = "register b1.pem street b1 --kind battery --pod h01"
+        wattbay(tmp_path, "device keys b1.pem")
+        to = f"--to {service.url} --key-file config/wattbay/operator.json"
+        assert "certificate" in refused(tmp_path, f"device {device} {to}")
+        trusting = "--service-authority pki/authority.pem"
+        assert "b1 is known" in wattbay(tmp_path, f"device {device} {to} {trusting}")

@@ -64,7 +64,7 @@ def sign_in(
     from wattbay.cli.operator_access import Entrance
     from wattbay.cli.operator_access import sign_in as enter
 
-    where = None if authority is None else authority.absolute()
+    where = "" if authority is None else str(authority.absolute())
     entering = Entrance(url=checked_url(url), login=login, key="", authority=where)
     enter(entering, file, password_file=password_file, new_password_file=new_password_file)
 

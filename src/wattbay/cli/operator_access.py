@@ -27,11 +27,13 @@ class Entrance(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     login: str
     key: str
-    authority: Path | None = None
+    authority: str = ""
+    """A file; empty: those that are publicly known."""
 
     def client(self) -> RestClient:
-        """Return a client that shows the key."""
-        return RestClient(self.url, key=self.key, authority=self.authority)
+        """Return a client that shows the key, or nothing."""
+        authority = Path(self.authority) if self.authority else None
+        return RestClient(self.url, key=self.key, authority=authority)
 
 
 def kept_at(file: Path | None) -> Path:
@@ -102,7 +104,7 @@ def new_key(
     scopes: tuple[str, ...] = (),
 ) -> str:
     """Sign in, change the password where it must be, and return a new API key."""
-    client = RestClient(entering.url, authority=entering.authority)
+    client = msgspec.structs.replace(entering, key="").client()
     password = password_of(password_file, f"Password of {entering.login}")
     if client.sign_in(entering.login, password):
         typer.echo("this password was for once: choose one, 12 characters or more", err=True)

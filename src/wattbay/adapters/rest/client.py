@@ -172,13 +172,17 @@ class RestClient:
         beside = out.with_name(f"{out.name}.part")
         size = 0
         with self._open("GET", _target(path, query)) as answer, beside.open("wb") as file:
+            fault: Exception | None = None
             try:
                 while block := answer.read(BLOCK_BYTES):
                     file.write(block)
                     size += len(block)
             except (HTTPException, OSError) as error:
+                fault = error
+            # Of an answer of known length the library does not say that it is short.
+            if fault is not None or answer.length:
                 beside.unlink()
-                raise AdapterError(f"{out}: the service broke off: {error}") from error
+                raise AdapterError(f"{out}: the service broke off after {size:,} bytes") from fault
         beside.replace(out)
         return size
 
