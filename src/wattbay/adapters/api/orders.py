@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple, TypeGuard
 
 import msgspec
 from fastapi import Query
@@ -35,6 +35,7 @@ from wattbay.core.commands import AmendOrder, CancelOrder, CancelOrders, PlaceOr
 from wattbay.core.facts import Side
 from wattbay.core.registry import facts_at
 from wattbay.core.terms import OrderTerms
+from wattbay.errors import InvariantBroken
 from wattbay.ids import OrderId, PodId, ProductId, RequestId
 from wattbay.kernel.kernel import Answer
 from wattbay.periods import Instant, to_text
@@ -102,7 +103,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     filled_wh: int
     """At once."""
     hold_nano: int
-    """What it can cost at worst, held until it is over."""
+    """What is left of it can cost so much at worst; held until it is over."""
     fills: tuple[Fill, ...]
 
 
@@ -349,58 +350,67 @@ def accepted(found: Answer) -> Answer:
     return found
 
 
+class _Subject(NamedTuple):
+    """The order that an entry is about."""
+
+    order: OrderId
+    hold_nano: int
+    """Before what its trades release."""
+    is_full: bool
+    """Whether nothing of it is left once its trades are done."""
+    waits: bool
+
+
 def _outcome(found: Answer, status: int) -> Response:
     """Return the answer of an order that was placed, changed or taken."""
     events = accepted(found).events
-    order, side, wanted, hold_nano, waits = _subject(events)
-    fills = [event for event in events if type(event) is e.Traded]
-    filled_wh = sum(event.quantity_wh for event in fills if order in _orders_of(event))
-    over = next(
-        (
-            one
-            for one in events
-            if type(one) is e.OrderCancelled and one.order == order and one.is_over
-        ),
-        None,
-    )
-    state = "waiting" if waits else "open"
+    subject = _subject(events)
+    order = subject.order
+    fills = [one for one in events if type(one) is e.Traded and order in _orders_of(one)]
+    over = next((one for one in events if _ends(one, order)), None)
+    state, reason = "waiting" if subject.waits else "open", ""
     if over is not None:
-        state = "partly_filled" if filled_wh else "cancelled"
-    elif wanted and filled_wh >= wanted:
+        state, reason = "partly_filled" if fills else "cancelled", over.reason.value
+    elif subject.is_full:
         state = "filled"
+    is_over = over is not None or subject.is_full
+    released = sum(
+        one.buy_release_nano if one.buy_order == order else one.sell_release_nano for one in fills
+    )
     told = Outcome(
         entry=found.seq,
         order=order,
         state=state,
-        reason="" if over is None else over.reason.value,
-        filled_wh=filled_wh,
-        hold_nano=hold_nano,
-        fills=tuple(
-            _fill(one, is_buyer=one.buy_order == order if side is None else side is Side.BUY)
-            for one in fills
-            if order in _orders_of(one)
-        ),
+        reason=reason,
+        filled_wh=sum(one.quantity_wh for one in fills),
+        hold_nano=0 if is_over else subject.hold_nano - released,
+        fills=tuple(_fill(one, is_buyer=one.buy_order == order) for one in fills),
     )
     return answer(told, status, entry=found.seq)
 
 
-def _subject(events: Sequence[e.Event]) -> tuple[int, Side | None, int, int, bool]:
-    """Return the order that an entry is about: side, quantity, hold, and whether it waits."""
-    for event in events:
-        match event:
-            case e.OrderPlaced():
-                return (
-                    event.order, event.side, event.quantity_wh, event.hold_nano, event.waits
-                )  # fmt: skip
-            case e.OrderAmended():
-                return event.order, None, 0, event.hold_nano, False
-            case e.OrderCancelled():
-                return event.order, None, 0, 0, False
-            case e.Traded():
-                return event.buy_order, Side.BUY, 0, 0, False
-            case _:
-                pass
-    raise Problem(500, "fault", "the exchange answered with nothing of an order")
+def _subject(events: Sequence[e.Event]) -> _Subject:
+    """Return the order that an entry is about: its first event says which."""
+    match events[0]:
+        case e.OrderPlaced() as event:
+            traded_wh = sum(
+                one.quantity_wh
+                for one in events
+                if type(one) is e.Traded and event.order in _orders_of(one)
+            )
+            is_full = traded_wh >= event.quantity_wh
+            return _Subject(event.order, event.hold_nano, is_full, event.waits)
+        case e.OrderAmended() as event:
+            return _Subject(event.order, event.hold_nano, event.rests_wh == 0, waits=False)
+        case e.OrderCancelled() as event:
+            return _Subject(event.order, 0, is_full=False, waits=False)
+        case event:
+            raise InvariantBroken(f"{type(event).__name__} is about an order")
+
+
+def _ends(event: e.Event, order: OrderId) -> TypeGuard[e.OrderCancelled]:
+    """Tell whether an event ends an order before it is filled."""
+    return type(event) is e.OrderCancelled and event.order == order and event.is_over
 
 
 def _orders_of(event: e.Traded) -> tuple[OrderId, OrderId]:

@@ -31,6 +31,8 @@ _PROTECTING: Final = (
     (b"cache-control", b"no-store"),
 )
 """Said of every answer that says nothing else itself."""
+_ENCRYPTED: Final = (b"strict-transport-security", b"max-age=31536000")
+"""Said where the line is encrypted: it is to stay so for a year."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -126,6 +128,8 @@ class Wire:
         said = {name.lower() for name, _ in headers}
         headers.extend(header for header in _PROTECTING if header[0] not in said)
         headers.append((b"x-request-id", request_id.encode()))
+        if scope.get("scheme") == "https":
+            headers.append(_ENCRYPTED)
         if not self._origins:
             return
         headers.append((b"vary", b"Origin"))

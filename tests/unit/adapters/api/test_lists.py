@@ -9,7 +9,11 @@ import json
 import pytest
 
 from tests.api_node import Bench, a_node, live_a_day
+from wattbay.access.records import Login
+from wattbay.access.roles import AccessRole
+from wattbay.adapters.api.operator_sheets import ROWS_PER_CHUNK
 from wattbay.adapters.api.rows import csv_line
+from wattbay.ids import PartyId
 
 API = "/api/v1"
 DAY_OF = "since=2013-06-10T00:00Z&until=2013-06-11T00:00Z"
@@ -146,6 +150,32 @@ def test_imbalances_are_per_party_and_delivery(bench: Bench) -> None:
         "entry": rows[0]["entry"],
     }
     assert rows_of(bench, f"/files/imbalances?{DAY_OF}&brp=other") == []
+
+
+def test_a_balance_responsible_party_gets_its_own_imbalances(bench: Bench) -> None:
+    known = bench.people.login("supply")
+    if known is None:
+        bench.people.add_login(
+            Login(
+                login="supply",
+                password_hash=None,
+                roles=frozenset({AccessRole.AGGREGATOR}),
+                parties=frozenset({PartyId("supplier")}),
+                created_at=bench.wall.now(),
+            )
+        )
+    path = f"{API}/files/imbalances?{DAY_OF}&form=json"
+    assert len(bench.call("supply", "GET", path).json()) == 48
+    assert bench.call("supply", "GET", f"{path}&brp=other").status_code == 403
+    assert bench.call("p01", "GET", path).json() == []
+
+
+def test_a_long_table_comes_in_parts(bench: Bench) -> None:
+    path = f"{API}/files/ledger?since=2013-06-09T00:00Z&until=2013-07-01T00:00Z"
+    rows = list(csv.DictReader(io.StringIO(bench.call("boss", "GET", path).text)))
+    told = bench.call("boss", "GET", f"{path}&form=json").json()
+    assert [int(row["number"]) for row in rows] == [one["number"] for one in told]
+    assert len(rows) > ROWS_PER_CHUNK
 
 
 def test_the_grid_operator_gets_its_allocation_and_no_ledger(bench: Bench) -> None:

@@ -68,7 +68,7 @@ def test_in_continuous_trading_an_order_meets_what_rests() -> None:
     bench = a_node(product=traded_by(Mechanism.CONTINUOUS))
     place(bench, "p02", side="sell", limit_nano_per_wh=60_000, quantity_wh=150)
     told = msgspec.json.decode(place(bench).content, type=Outcome)
-    assert (told.state, told.filled_wh) == ("open", 150)
+    assert (told.state, told.filled_wh, told.hold_nano) == ("open", 150, 50 * 100_000)
     assert [(fill.quantity_wh, fill.price_nano_per_wh) for fill in told.fills] == [(150, 60_000)]
     whole = msgspec.json.decode(
         place(bench, "p03", side="sell", limit_nano_per_wh=90_000, quantity_wh=50).content,
@@ -80,6 +80,27 @@ def test_in_continuous_trading_an_order_meets_what_rests() -> None:
         place(bench, "p04", terms={"time_in_force": "IOC"}).content, type=Outcome
     )
     assert (none.state, none.reason, none.filled_wh) == ("cancelled", "ioc", 0)
+
+
+def test_a_change_may_fill_an_order_or_end_it() -> None:
+    bench = a_node(product=traded_by(Mechanism.CONTINUOUS))
+    place(bench, "p02", side="sell", limit_nano_per_wh=110_000, quantity_wh=150)
+
+    def change(quantity_wh: int, limit: int) -> Outcome:
+        body = {"quantity_wh": quantity_wh, "limit_nano_per_wh": limit}
+        answer = bench.call("p01", "PATCH", f"{API}/orders/2", body)
+        return msgspec.json.decode(answer.content, type=Outcome)
+
+    assert place(bench, quantity_wh=100).json()["state"] == "open"
+    told = change(300, 110_000)
+    assert (told.state, told.filled_wh, told.hold_nano) == ("open", 150, 150 * 110_000)
+    over = change(150, 110_000)
+    assert (over.state, over.filled_wh, over.hold_nano) == ("cancelled", 0, 0)
+    place(bench, "p02", side="sell", limit_nano_per_wh=120_000, quantity_wh=100)
+    assert place(bench, quantity_wh=100).json()["order"] == 4
+    body = {"quantity_wh": 100, "limit_nano_per_wh": 120_000}
+    full = bench.call("p01", "PATCH", f"{API}/orders/4", body).json()
+    assert (full["state"], full["filled_wh"], full["hold_nano"]) == ("filled", 100, 0)
 
 
 def test_a_stop_waits_and_is_not_shown() -> None:

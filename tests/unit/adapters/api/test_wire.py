@@ -248,6 +248,13 @@ def test_every_answer_protects_who_reads_it(path: str) -> None:
     assert "access-control-allow-origin" not in headers
 
 
+def test_over_https_it_stays_https() -> None:
+    bench = a_node()
+    name = "strict-transport-security"
+    assert name in bench.call(None, "GET", "https://town.test/healthz").headers
+    assert name not in bench.call(None, "GET", "/healthz").headers
+
+
 def test_requests_are_named_in_sequence_and_after_a_restart_otherwise() -> None:
     bench = a_node()
     first, second = (bench.call(None, "GET", "/healthz").headers["x-request-id"] for _ in "ab")
