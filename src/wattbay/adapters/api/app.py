@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
@@ -20,7 +21,7 @@ from starlette.routing import BaseRoute
 from wattbay.access.denial import AccessDenied
 from wattbay.access.records import PeopleError
 from wattbay.adapters.api import offered
-from wattbay.adapters.api.callers import denied
+from wattbay.adapters.api.callers import denied, is_local, request_id_of
 from wattbay.adapters.api.counts import Counts
 from wattbay.adapters.api.document import TITLE, document
 from wattbay.adapters.api.node import Node
@@ -31,6 +32,7 @@ from wattbay.adapters.api.sections import Section
 from wattbay.adapters.api.wire import Wire
 from wattbay.errors import AdapterError, JournalError, WireError
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("wattbay.api")
 _KINDS: Mapping[int, str] = MappingProxyType({404: "not-found", 405: "method-not-allowed"})
 
 
@@ -113,7 +115,9 @@ async def _stopped(request: Request, error: JournalError) -> Response:
 
 
 async def _outside(request: Request, error: AdapterError) -> Response:
-    problem = Problem(503, "not-reachable", str(error), headers={"Retry-After": "2"})
+    detail = str(error) if is_local(request) else "what this needs does not answer: come again"
+    problem = Problem(503, "not-reachable", detail, headers={"Retry-After": "2"})
+    _log.warning("not reachable", request_id=request_id_of(request), error=str(error))
     return tell(request, problem)
 
 

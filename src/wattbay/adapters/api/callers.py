@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from wattbay.adapters.api.rates import Pace, network_of
 from wattbay.periods import SECOND
 
 SESSION_COOKIE: Final = "wattbay_session"
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATUS: Final[Mapping[Denial, int]] = MappingProxyType(
     {
@@ -42,6 +44,16 @@ def node_of(connection: HTTPConnection) -> Node:
 def address_of(connection: HTTPConnection) -> str:
     """Return whence somebody calls."""
     return connection.client.host if connection.client is not None else ""
+
+
+def is_local(connection: HTTPConnection) -> bool:
+    """Tell whether a call comes from this machine, and through nobody."""
+    if any(name in connection.headers for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(address_of(connection)).is_loopback
+    except ValueError:
+        return False
 
 
 def request_id_of(connection: HTTPConnection) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Annotated, Final
 
@@ -17,14 +16,13 @@ from starlette.responses import Response
 
 from wattbay.access.roles import Permission
 from wattbay.adapters.api.answers import JSON, answer
-from wattbay.adapters.api.callers import address_of, caller, check, node_of
+from wattbay.adapters.api.callers import caller, check, is_local, node_of
 from wattbay.adapters.api.etags import tagged
 from wattbay.adapters.api.problems import Flaw, Problem, not_found
 from wattbay.adapters.api.sections import Section
 
 running = Section("running", "How the service is, for whoever runs it.", prefix="")
 
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -70,10 +68,13 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """Tell whether the service can do its work.
 
-    503 while something is amiss; the problem says what, by part.
+    503 while something is amiss; the problem names the parts, and says on this machine alone what
+    it is: words of a database tell where it is, and whose name it is asked in.
     """
     amiss = node_of(request).is_ready()
     if amiss:
+        if not is_local(request):
+            amiss = dict.fromkeys(amiss, "the service's own machine is told more")
         flaws = tuple(Flaw(pointer=part, detail=what) for part, what in amiss.items())
         detail = "; ".join(f"{flaw.pointer}: {flaw.detail}" for flaw in flaws)
         raise Problem(503, "not-ready", detail, flaws)
@@ -92,19 +93,9 @@ async def metrics(request: Request) -> Response:
     From the machine itself nobody need say who they are; from elsewhere, and through a proxy, it
     needs the permission.
     """
-    if not _is_local(request):
+    if not is_local(request):
         check(request, caller(request), Permission.READ_METRICS)
     return Response(request.app.state.counts.text(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _is_local(request: Request) -> bool:
-    """Tell whether a call comes from this machine, and through nobody."""
-    if any(name in request.headers for name in _FORWARDED):
-        return False
-    try:
-        return ip_address(address_of(request)).is_loopback
-    except ValueError:
-        return False
 
 
 @running.get("/openapi.json", is_public=True, is_tagged=True, media={"application/json": "{}"})

@@ -322,6 +322,21 @@ def test_it_is_alive_even_when_it_is_not_ready() -> None:
     assert bench.call(None, "GET", "/healthz").json() == {"status": "alive"}
 
 
+def test_what_is_amiss_is_told_in_words_on_this_machine_alone() -> None:
+    bench = a_node()
+    said = 'connection to server at "10.0.0.5" failed for user "wattbay"'
+    bench.amiss["people"] = said
+    bench.wire.is_cut = True
+    through = {"X-Forwarded-For": "203.0.113.7"}
+    told = problem(bench.call(None, "GET", "/readyz", headers=through), 503)
+    assert told["errors"][0]["pointer"] == "people"
+    assert "10.0.0.5" not in str(told)
+    path, ping = "/api/v1/devices/m-h01/commands", {"cmd": "ping"}
+    assert "broker" in problem(bench.call("p01", "POST", path, ping), 503)["detail"]
+    away = problem(bench.call("p01", "POST", path, ping, headers=through), 503)
+    assert "broker" not in away["detail"]
+
+
 def test_what_is_kept_as_published_is_what_was_published() -> None:
     folder = files("wattbay.adapters.api") / "static" / "vendor"
     readme = (folder / "README.md").read_text(encoding="utf-8")

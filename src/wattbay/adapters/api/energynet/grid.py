@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wattbay.access.roles import Permission
+from wattbay.adapters.api.aggregates import HOMES_MIN
 from wattbay.adapters.api.answers import answer, read
 from wattbay.adapters.api.callers import node_of
 from wattbay.adapters.api.energynet import examples
@@ -71,6 +72,7 @@ STEPS_US = (MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR)
 """How far apart those are: the shortest that does."""
 SPAN_MAX_US = 4 * DAY
 NO_FREQUENCY = "Frequency: no device here measures it."
+FEW_HOMES = "Power of fewer than five homes, and which of them are silent: not told to you."
 NO_FLOW = "Power flow: not computed; voltages stand where a device measured them, and only there."
 
 
@@ -87,12 +89,15 @@ async def grid_status(request: Request, identity: GridReader) -> Response:
     """Tell what meters and sensors report of the grid, zone by zone.
 
     A reading counts for fifteen minutes. Nothing is computed from a model of the network; what
-    nobody reports is null, and `notKnown` names it.
+    nobody reports is null, and `notKnown` names it. Who does not operate the grid is told no power
+    of fewer than five homes, and none of their names.
     """
-    del identity
     node = node_of(request)
     state, at = node.state(), node.clock.now()
     zones = zones_now(state, node.latest.all(), at)
+    sees_homes = identity.may(Permission.OPERATE_GRID) or identity.may(Permission.READ_ALL)
+    if not sees_homes:
+        zones = [_without_homes(one) for one in zones]
     measured = [
         (one.voltages.mean_mv, one.voltages.samples) for one in zones if one.voltages is not None
     ]
@@ -104,11 +109,23 @@ async def grid_status(request: Request, identity: GridReader) -> Response:
         voltage=None if mean_mv is None else _volts(mean_mv),
         demand=_kilowatts([one.import_w for one in zones]),
         supply=_kilowatts([one.export_w for one in zones]),
-        zones=tuple(_zone_told(one, at) for one in zones),
+        zones=tuple(_zone_told(one, at, is_named=sees_homes) for one in zones),
         limits=sum(limit.until > at for limit in state.market.limits),
-        not_known=(*_not_known(zones), NO_FREQUENCY, NO_FLOW),
+        not_known=(
+            *_not_known(zones),
+            *(() if sees_homes else (FEW_HOMES,)),
+            NO_FREQUENCY,
+            NO_FLOW,
+        ),
     )
     return answer(told)
+
+
+def _without_homes(one: ZoneNow) -> ZoneNow:
+    """Return a zone by which no home is recognised."""
+    if one.pods_heard < HOMES_MIN:
+        return one._replace(import_w=None, export_w=None)
+    return one
 
 
 def _volts(voltage_mv: int) -> float:
@@ -134,7 +151,7 @@ def _not_known(zones: list[ZoneNow]) -> list[str]:
     return found
 
 
-def _zone_told(one: ZoneNow, at: Instant) -> ZoneTold:
+def _zone_told(one: ZoneNow, at: Instant, *, is_named: bool) -> ZoneTold:
     """Return a zone as it is told."""
     return ZoneTold(
         zone=_zone(one.zone),
@@ -146,7 +163,7 @@ def _zone_told(one: ZoneNow, at: Instant) -> ZoneTold:
         voltage=_voltages_told(one.voltages),
         oldest_age_s=None if one.oldest is None else seconds(max(0, at - one.oldest)),
         newest_age_s=None if one.newest is None else seconds(max(0, at - one.newest)),
-        silent=one.silent[:SILENT_SHOWN_MAX],
+        silent=one.silent[:SILENT_SHOWN_MAX] if is_named else (),
         silent_count=len(one.silent),
     )
 

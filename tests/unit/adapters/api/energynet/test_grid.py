@@ -62,6 +62,21 @@ def test_status_tells_each_zone_as_its_devices_report_it() -> None:
     ]
 
 
+def test_analyst_recognises_no_home_by_its_power_or_its_silence() -> None:
+    bench = a_grid()
+    for number in range(1, 5):
+        a_stored_reading(bench, f"m-h0{number}", at=EVE + number, power_w=-900, voltage_mv=None)
+    bench.advance(EVE + 10 * SECOND)
+    told = call(bench, "GET", STATUS, "analyst").json()
+    (zone,) = told["zones"]
+    assert (zone["importW"], zone["exportW"], told["demand"], told["supply"]) == (None,) * 4
+    assert (zone["silent"], zone["silentCount"]) == ([], 2)
+    assert any("fewer than five homes" in one for one in told["notKnown"])
+    a_stored_reading(bench, "m-h05", at=EVE + 5, power_w=-900, voltage_mv=None)
+    told = call(bench, "GET", STATUS, "analyst").json()
+    assert (told["zones"][0]["importW"], told["demand"]) == (4_500, 4.5)
+
+
 def test_what_is_old_says_nothing_about_now() -> None:
     bench = a_grid()
     a_stored_reading(bench, at=EVE, power_w=1_500, voltage_mv=233_000)
