@@ -147,6 +147,11 @@ class Server:
             self._running.wait(WAIT_S)
         self._running, self._begun_s = None, 0.0
 
+    def reload(self) -> None:
+        """Let it read again what it is configured by."""
+        assert self._running is not None
+        self._running.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         """End it, if it still runs, and wait until it has tidied up."""
         if self._running is not None:

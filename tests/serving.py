@@ -158,10 +158,11 @@ def _read(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON says
 
 @contextmanager
 def serving(folder: Path, *arguments: str, **settings: str) -> Iterator[Service]:
-    """Run a service in a folder until the end of the block."""
+    """Run a service in a folder until the end of the block; it must not have stumbled."""
     service = Service(list(arguments), folder, settings)
     service.start()
     try:
         yield service
     finally:
         service.kill()
+    assert "Traceback" not in service.log, service.log

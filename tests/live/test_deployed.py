@@ -84,7 +84,7 @@ def test_deployed_service_stores_what_a_device_enrolled_by_hand_measured(tmp_pat
                 measured = Instant(now_of(service, admin) // MINUTE * MINUTE)
                 fleet.meters[0].measure(measured)
                 until(lambda: not fleet.waiting, "it is acknowledged")
-                # Its pod is connected from the next quarter-hour on: till then the operator sees it.
+                # Its pod begins with the next quarter-hour: till then the operator sees it.
                 assert stored(service, admin, "m-anna") == [to_text(measured)]
                 assert service.stop() == 0
                 service.start()
