@@ -17,6 +17,8 @@ from wattbay.periods import SECOND, Instant
 NOT_IN_HISTORY = 0
 """Sequence number of an answer that was given at the door."""
 
+AT_ONCE_MAX = 1_000
+"""Commands of one durable write, at most: then everybody else has a turn."""
 PAUSE_MAX_S = 1.0
 """How long the live loop looks away at most: a wall clock may be set."""
 
@@ -65,15 +67,21 @@ class Intake:
         self._waiting.append(ticket)
         return ticket
 
-    def drain(self) -> list[Ticket]:
-        """Make history of all that waits, with one durable write; return the answered tickets.
+    def drain(self, at_most: int | None = None) -> list[Ticket]:
+        """Make history of what waits, with one durable write; return the answered tickets.
+
+        Parameters
+        ----------
+        at_most
+            So many, those that came first; all, if nothing is said.
 
         Raises
         ------
         JournalError
             If it could not be written. Nothing is answered, and never will be.
         """
-        tickets, self._waiting = self._waiting, []
+        tickets = self._waiting[:at_most]
+        del self._waiting[:at_most]
         if tickets:
             answers = self._kernel.submit_many([ticket.command for ticket in tickets])
             for ticket, answer in zip(tickets, answers, strict=True):
@@ -166,11 +174,13 @@ class LiveIntake:
             while True:
                 await self._pause()
                 self._kernel.advance(self._clock.now())
-                self._intake.drain()
-                for ticket, answer in self._waiting:
+                count = len(self._intake.drain(AT_ONCE_MAX))
+                for ticket, answer in self._waiting[:count]:
                     if ticket.answer is not None and not answer.done():
                         answer.set_result(ticket.answer)
-                self._waiting.clear()
+                del self._waiting[:count]
+                if self._waiting:
+                    self._wake.set()
         finally:
             self._is_open = False
             for _, answer in self._waiting:

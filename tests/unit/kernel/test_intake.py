@@ -13,7 +13,7 @@ from wattbay.core.reasons import Reason
 from wattbay.errors import JournalError, WireError
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.codec import Entry
-from wattbay.kernel.intake import NOT_IN_HISTORY, Intake, LiveIntake
+from wattbay.kernel.intake import AT_ONCE_MAX, NOT_IN_HISTORY, Intake, LiveIntake
 from wattbay.kernel.journal import MemoryJournal
 from wattbay.kernel.kernel import Answer
 from wattbay.periods import HOUR, Instant
@@ -131,6 +131,28 @@ def test_many_callers_share_one_write_and_each_gets_its_own_answer() -> None:
     )
     assert all(isinstance(answer.events[0], OrderPlaced) for answer in answers)
     assert journal.sizes == [len(a_town()), 8]
+
+
+def test_crowd_at_the_door_is_let_in_by_parts_and_others_have_their_turn() -> None:
+    journal = CountedJournal()
+    kernel = a_kernel(*a_town(), journal=journal)
+    intake = LiveIntake(kernel, SimulatedClock(EVE), waiting_max=10_000)
+    turns = 0
+
+    async def crowd() -> list[Answer]:
+        nonlocal turns
+        callers = [asyncio.create_task(intake.submit(an_order("none"))) for _ in range(2_500)]
+        serving = asyncio.create_task(intake.run())
+        while not all(caller.done() for caller in callers):
+            turns += 1
+            await asyncio.sleep(0)
+        serving.cancel()
+        return [caller.result() for caller in callers]
+
+    answers = asyncio.run(crowd())
+    assert journal.sizes == [len(a_town()), AT_ONCE_MAX, AT_ONCE_MAX, 500]
+    assert [one.seq for one in answers] == list(range(len(a_town()) + 1, len(a_town()) + 2_501))
+    assert turns > 3
 
 
 def test_callers_one_after_another_are_answered_one_after_another() -> None:

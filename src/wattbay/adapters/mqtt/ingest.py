@@ -97,7 +97,7 @@ class Ingest:
         self._waiting: list[Message] = []
         self._pause_s = PAUSE_FIRST_S
         self._is_paused = False
-        self._retry: asyncio.TimerHandle | None = None
+        self._retry: asyncio.Handle | None = None
         self._telling: asyncio.TimerHandle | None = None
         self._told: set[tuple[CommunityId, MeterId, int]] = set()
         self._refused: dict[MeterId, Counter[str]] = {}
@@ -138,21 +138,25 @@ class Ingest:
             self._work()
 
     def _work(self) -> None:
-        """Store what waits, batch by batch; after a fault of the store, later."""
+        """Store a batch of what waits, and others in turn; after a fault of the store, later."""
         self._is_paused, self._retry = False, None
-        while self._waiting:
-            batch = self._waiting[:BATCH_MAX]
-            try:
-                self._store_batch(batch)
-            except AdapterError:
-                self._counts["store does not answer"] += 1
-                self._is_paused = True
-                loop = asyncio.get_running_loop()
-                self._retry = loop.call_later(self._pause_s, self._work)
-                self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
-                return
-            self._pause_s = PAUSE_FIRST_S
-            del self._waiting[: len(batch)]
+        if not self._waiting:
+            return
+        batch = self._waiting[:BATCH_MAX]
+        try:
+            self._store_batch(batch)
+        except AdapterError:
+            self._counts["store does not answer"] += 1
+            self._is_paused = True
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(self._pause_s, self._work)
+            self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
+            return
+        self._pause_s = PAUSE_FIRST_S
+        del self._waiting[: len(batch)]
+        if self._waiting:
+            self._is_paused = True  # What comes meanwhile waits behind.
+            self._retry = asyncio.get_running_loop().call_soon(self._work)
 
     def _store_batch(self, batch: list[Message]) -> None:
         """Verify, store, acknowledge, tell."""
