@@ -138,6 +138,8 @@ _REQUEST: Mapping[str, object] = MappingProxyType(
         "proof": "7f" * 64,
     }
 )
+DEVICES_PER_POD_MAX = 50
+"""That a household enrols itself: there is room for so many devices in all. Revoked ones count."""
 _SEE = (Permission.READ_OWN, Permission.READ_ALL, Permission.READ_GRID)
 _OWN = (Permission.TRADE_OWN, Permission.MANAGE_DEVICES)
 
@@ -355,7 +357,11 @@ def _check_place(node: Node, who: Identity, pod: str | None) -> None:
         raise Problem(403, "forbidden", "say behind which pod of yours it stands")
     history = node.state().registry.pods.get(PodId(pod))
     since = node.clock.now() if not history else max(node.clock.now(), history[0].since)
-    own_pod(node, who, pod, since)
+    facts = own_pod(node, who, pod, since)
+    known = sum(one.pod == facts.pod for one in node.state().registry.devices.values())
+    if known >= DEVICES_PER_POD_MAX:
+        detail = f"{DEVICES_PER_POD_MAX} devices behind a pod are the most that a household enrols"
+        raise Problem(409, "too-many", detail)
 
 
 @devices.put(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.api_node import TOWN, Bench, a_node, live_a_day
 from tests.builders import EVE
 from wattbay.access.roles import AccessRole
+from wattbay.adapters.api.devices import DEVICES_PER_POD_MAX
 from wattbay.adapters.mqtt import enrolment
 from wattbay.adapters.mqtt.commands import command_of
 from wattbay.adapters.mqtt.keys import Ed25519Signer
-from wattbay.core.facts import DeviceKind
+from wattbay.core.devices import RegisterDevice
+from wattbay.core.facts import Device, DeviceKind
 from wattbay.core.registry import facts_at
 from wattbay.errors import AdapterError
 from wattbay.ids import MeterId, PartyId, PodId
@@ -287,6 +290,20 @@ def test_a_key_is_rotated_by_the_devices_own_request() -> None:
     assert bench.call("p01", "PUT", path, {"request": request}).status_code == 200
     told = bench.call("p01", "GET", f"{API}/devices/b-h01").json()
     assert told["public_key"] == OTHER.public_key.hex()
+
+
+def test_no_household_takes_the_room_of_all_others_for_devices() -> None:
+    bench = a_node()
+    taken = Device(
+        device=MeterId("x"), kind=DeviceKind.BATTERY, key=SIGNER.public_key, pod=PodId("h01"),
+        power_max_w=5_000,
+    )  # fmt: skip
+    for number in range(DEVICES_PER_POD_MAX):
+        name = MeterId(f"x-{number}")
+        bench.submit(RegisterDevice(device=msgspec.structs.replace(taken, device=name)))
+    answer = bench.call("p01", "POST", f"{API}/devices", a_battery(bench))
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:wattbay:problem:too-many")
+    assert bench.call("boss", "POST", f"{API}/devices", a_battery(bench)).status_code == 201
 
 
 def test_no_household_chooses_the_key_of_its_meter() -> None:
