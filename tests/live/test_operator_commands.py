@@ -69,7 +69,8 @@ def at_work(folder: Path, line: str) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("street")
-    with serving(folder, "--folder", "kept", "--speed", "600") as service:
+    backups = {"WATTBAY_BACKUP__FOLDER": str(folder / "backups")}
+    with serving(folder, "--folder", "kept", "--speed", "600", **backups) as service:
         (folder / "password").write_text(service.admin_password, encoding="utf-8")
         (folder / "new-password").write_text(NEW_PASSWORD, encoding="utf-8")
         passwords = "--password-file password --new-password-file new-password"
@@ -196,6 +197,26 @@ def test_files_are_whole_and_not_overwritten(street: Service) -> None:
     assert "is there already" in refused(folder, "operator files exposure")
     wattbay(folder, "operator files exposure --json --out now.json")
     assert json.loads((folder / "now.json").read_text(encoding="utf-8"))
+
+
+def test_backup_made_at_work_is_restored_with_its_keys_and_goes_on(
+    street: Service, tmp_path: Path
+) -> None:
+    folder = street.folder
+    made = json.loads(wattbay(folder, "operator backup --json"))
+    said = wattbay(folder, f"backup check backups/{made['name']}")
+    assert "every hash and decision holds" in said
+    wattbay(folder, f"backup restore backups/{made['name']} {tmp_path / 'restored'}")
+    with serving(tmp_path, "--folder", "restored", "--speed", "600") as service:
+        kept = json.loads((folder / "config/wattbay/operator.json").read_text(encoding="utf-8"))
+        again = {**kept, "url": service.url}
+        (tmp_path / "operator.json").write_text(json.dumps(again), encoding="utf-8")
+
+        def told() -> int:
+            line = "operator status --file operator.json --json"
+            return int(json.loads(run(tmp_path, line).stdout)["entry"])
+
+        until(lambda: told() > made["entries"], "it goes on after the backup's last entry")
 
 
 def test_signing_out_ends_the_key(street: Service) -> None:
