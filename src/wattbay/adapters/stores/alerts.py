@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from wattbay.adapters.stores.dead_lines import with_dead_lines
 from wattbay.errors import AdapterError
 from wattbay.ids import MeterId
 from wattbay.periods import Instant
@@ -24,8 +25,6 @@ APPLICATION_ID = 0x57424154
 FORMAT = 1
 WAITS_S = 5.0
 """How long a writer waits for another one's transaction to end. [s]"""
-CONNECT_S = 10
-"""How long a server may take to let us in. [s]"""
 _PATIENCE = "-c lock_timeout=5s -c statement_timeout=30s"
 
 _COLUMNS = (
@@ -258,12 +257,11 @@ class PostgresAlertStore:
         """Return the connection; make it where it is gone."""
         if self._db is not None and not self._db.closed:
             return self._db
-        db = self._db = psycopg.connect(
-            self._conninfo, autocommit=True, connect_timeout=CONNECT_S, options=_PATIENCE
-        )
+        wanted = with_dead_lines(self._conninfo, options=_PATIENCE)
+        db = self._db = psycopg.connect(wanted, autocommit=True)
         name = sql.Identifier(self._schema)
         with db.transaction():
-            db.execute("SELECT pg_advisory_xact_lock(5760581)")
+            db.execute("SELECT pg_advisory_xact_lock(5760582)")
             db.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
             db.execute(sql.SQL("SET search_path TO {}").format(name))
             # Of the store of readings, which may share the schema, there is an `alarms`.

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import psycopg
-from psycopg import conninfo as libpq
 from psycopg import sql
 
+from wattbay.adapters.stores.dead_lines import with_dead_lines
 from wattbay.errors import JournalError
 from wattbay.kernel.codec import FORMAT, GENESIS
 
-CONNECT_S = 5
-"""How long the server may take to let us in. [s]"""
 STATEMENT_S = 30
 """How long a statement may take; one that hangs would hold the lease. [s]"""
-_DEAD_LINES = MappingProxyType(
-    {
-        "connect_timeout": CONNECT_S,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-    }
-)
-"""When a network that swallows everything is noticed; what the operator sets instead holds."""
-
 _LOCK = 5_760_581
 """Of whoever makes the tables; other programs of ours use other numbers."""
 _TABLES = """
@@ -48,8 +33,7 @@ def connect(conninfo: str, schema: str, *, patience_s: float) -> psycopg.Connect
     Whoever holds a lock or an idle transaction for longer than `patience_s` loses it, and a commit
     is answered when it is on disk, whatever the server is set to.
     """
-    wishes = {**_DEAD_LINES, **libpq.conninfo_to_dict(conninfo)}
-    db = psycopg.connect(libpq.make_conninfo("", **wishes), autocommit=True)
+    db = psycopg.connect(with_dead_lines(conninfo), autocommit=True)
     patience_ms = max(1, round(1_000 * patience_s))
     settings = {
         "search_path": sql.Identifier(schema).as_string(db),

@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from wattbay.adapters.stores.dead_lines import with_dead_lines
 from wattbay.adapters.stores.tables import INCOMING_TYPES, TABLES
 from wattbay.errors import AdapterError
 from wattbay.ids import CommunityId, MeterId
@@ -32,8 +33,6 @@ PARTITIONS_MAX = 1_024
 """Weeks with a partition of their own, some twenty years; what is beyond shares one."""
 RUNS_CACHED_MAX = 100_000
 """Starts of devices whose numbers are kept in memory; the rest is read when it is needed."""
-CONNECT_S = 10
-"""How long the server may take to let us in. [s]"""
 EPOCH_WEEK_STARTS_US = -3 * 24 * 3_600_000_000
 """Weeks begin on Mondays; 1970-01-01 was a Thursday. [µs]"""
 
@@ -106,9 +105,8 @@ class PostgresReadingStore:
         """Return the connection; make it where it is gone."""
         if self._db is not None and not self._db.closed:
             return self._db
-        db = psycopg.connect(
-            self._conninfo, autocommit=True, connect_timeout=CONNECT_S, options=_PATIENCE
-        )
+        wanted = with_dead_lines(self._conninfo, options=_PATIENCE)
+        db = psycopg.connect(wanted, autocommit=True)
         self._db = db
         name = sql.Identifier(self._schema)
         db.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))

@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
 
 from wattbay.access.records import PeopleError
+from wattbay.adapters.stores.dead_lines import DEAD_LINES, with_dead_lines
 from wattbay.adapters.stores.people.tables import VERSION_TABLE
 from wattbay.errors import AdapterError, ensure
 
@@ -30,8 +31,6 @@ WRITER_WAITS_S = 5.0
 """How long a writer waits for another one's transaction to end. [s]"""
 ERASER_WAITS_MS = 1_000
 """How long whoever removes traces waits for readers. [ms]"""
-CONNECT_S = 5
-"""How long the server may take to let us in. [s]"""
 POOL = 4
 _PATIENCE = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_session_timeout=5s"
 _MIGRATION_LOCK = 0x57425045
@@ -235,7 +234,7 @@ def _claim(connection: Connection, *, is_new: bool) -> None:
 def _postgres(url: str, schema: str) -> Engine:
     options = f"{_PATIENCE} -c search_path={schema}"
     if "://" not in url:
-        connect = partial(psycopg.connect, url, connect_timeout=CONNECT_S, options=options)
+        connect = partial(psycopg.connect, with_dead_lines(url, options=options))
         return create_engine(
             "postgresql+psycopg://", creator=connect,
             hide_parameters=True, pool_size=POOL, pool_pre_ping=True,
@@ -245,6 +244,6 @@ def _postgres(url: str, schema: str) -> Engine:
         raise ArgumentError(f"{made.get_backend_name()} is neither sqlite nor postgresql")
     made = made.set(drivername="postgresql+psycopg")
     return create_engine(
-        made, connect_args={"connect_timeout": CONNECT_S, "options": options},
+        made, connect_args={**DEAD_LINES, "options": options},
         hide_parameters=True, pool_size=POOL, pool_pre_ping=True,
     )  # fmt: skip
