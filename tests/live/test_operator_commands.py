@@ -176,6 +176,13 @@ def test_members_move_switch_leave_and_their_money_is_booked_once(street: Servic
     assert "tariff flat from" in wattbay(folder, "operator switch h96 --tariff flat")
     early = refused(folder, "operator switch h96 --tariff flat --since 2013-06-14T00:00Z")
     assert "the earliest is" in early
+    keep = "operator person p96 --keep name='A. Household'"
+    assert "A. Household" in wattbay(folder, keep)
+    assert "Elm Street" in wattbay(folder, "operator person p96 --keep street='Elm Street 7'")
+    kept = json.loads(wattbay(folder, "operator person p96 --json"))
+    assert kept == {"name": "A. Household", "street": "Elm Street 7"}
+    assert "nothing is kept" in wattbay(folder, "operator person p96 --erase")
+    assert "nothing is kept" in wattbay(folder, "operator person p96")
     assert "p95 has h96 from" in wattbay(folder, "operator move h96 --party p95")
     assert "no part in deliveries" in wattbay(folder, "operator leave h96")
     assert "leaves already" in refused(folder, "operator leave h96")

@@ -42,7 +42,7 @@ def add(
     Example:
       wattbay operator login add p07 --party p07
     """
-    from wattbay.cli.operator_work import add_login
+    from wattbay.cli.operator_people import add_login
 
     add_login(file, login, tuple(role), tuple(party or ()), as_json=as_json)
 
@@ -50,7 +50,7 @@ def add(
 @app.command()
 def reset(login: Login, file: File = None, as_json: AsJson = False) -> None:
     """Give a login another one-time password. Its sessions and tokens end, its keys do not."""
-    from wattbay.cli.operator_work import reset_login
+    from wattbay.cli.operator_people import reset_login
 
     reset_login(file, login, as_json=as_json)
 
@@ -58,7 +58,7 @@ def reset(login: Login, file: File = None, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_all(file: File = None, as_json: AsJson = False) -> None:
     """List who can come in."""
-    from wattbay.cli.operator_work import list_logins
+    from wattbay.cli.operator_people import list_logins
 
     list_logins(file, as_json=as_json)
 
@@ -66,7 +66,7 @@ def list_all(file: File = None, as_json: AsJson = False) -> None:
 @app.command()
 def remove(login: Login, file: File = None) -> None:
     """Take a login away for good, with its keys and sessions."""
-    from wattbay.cli.operator_work import remove_login
+    from wattbay.cli.operator_people import remove_login
 
     remove_login(file, login)
 

@@ -231,3 +231,36 @@ def tariff(
     from wattbay.cli.operator_work import tariffs
 
     tariffs(file, document, as_json=as_json)
+
+
+@app.command(rich_help_panel="Members")
+def person(
+    party: Annotated[str, typer.Argument(help="A party, such as p07.")],
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=TEXT: name, street, postcode, city, email; may be given again."),
+    ] = None,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Forget all of it, without a trace.")
+    ] = False,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is kept of a party's person; keep more of it, or erase it.
+
+    It is kept apart from the market's history, and stands on printed
+    statements. What is erased is still in backups that were made before.
+
+    \b
+    Example:
+      wattbay operator person p07 --keep name="A. Household" --keep street="Elm Street 7"
+      wattbay operator person p07 --erase
+    """
+    from wattbay.cli.operator_people import erase_person, keep_person, show_person
+
+    if erase:
+        erase_person(file, party)
+    elif keep:
+        keep_person(file, party, keep, as_json=as_json)
+    else:
+        show_person(file, party, as_json=as_json)

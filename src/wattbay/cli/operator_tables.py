@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from wattbay.adapters.rest.client import Json, Refused, RestClient, path_of
 from wattbay.cli.operator_access import entrance
@@ -91,13 +92,13 @@ def show_status(file: Path | None, *, as_json: bool) -> int:
     show_facts(
         f"{community.community} at {known.url}",
         {
-            "service": "[green]ready[/]" if not amiss else "[red]not ready[/]",
-            **{part: escape(what) for part, what in amiss.items()},
+            "service": Text("not ready", "red") if amiss else Text("ready", "green"),
+            **amiss,
             "its time": f"{community.now_local} ({community.zone})",
             "journal": f"entry {community.entry:,}",
             "members": f"{parties:,} parties, {len(pods):,} pods",
-            "devices": _counted(health) or "none",
-            "open alerts": _counted(alerts) or "none",
+            "devices": _counted(health),
+            "open alerts": _counted(alerts),
         },
     )
     return 1 if amiss else 0
@@ -121,8 +122,9 @@ def _seconds(at: str) -> str:
     return to_text(Instant(instant(at) // SECOND * SECOND))
 
 
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {_styled(name)}" for name, count in sorted(counts.items()))
+def _counted(counts: Counter[str]) -> Text:
+    words = [f"{count:,} {_styled(name)}" for name, count in sorted(counts.items())]
+    return Text.from_markup(", ".join(words) or "none")
 
 
 def _styled(word: str) -> str:

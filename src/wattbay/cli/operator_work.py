@@ -1,4 +1,4 @@
-"""What the operator's commands do with members, their money and their logins."""
+"""What the operator's commands do with members and their money."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from wattbay.adapters.rest.client import Json, Refused, RestClient, path_of
 from wattbay.cli.operator_access import entrance
@@ -381,58 +382,6 @@ def tariffs(file: Path | None, document: Path | None, *, as_json: bool) -> None:
     console.print(table)
 
 
-# --- logins ----------------------------------------------------------------------------------
-
-
-def add_login(
-    file: Path | None,
-    login: str,
-    roles: tuple[str, ...],
-    parties: tuple[str, ...],
-    *,
-    as_json: bool,
-) -> None:
-    """Make a login, and tell its one-time password."""
-    body = {"login": login, "roles": roles, "parties": parties}
-    made = entrance(file).client().post(path_of("logins"), body, Json)
-    _tell_password(made, as_json=as_json)
-
-
-def reset_login(file: Path | None, login: str, *, as_json: bool) -> None:
-    """Give a login another one-time password."""
-    made = entrance(file).client().post(path_of("logins", login, "password"), {}, Json)
-    _tell_password(made, as_json=as_json)
-
-
-def _tell_password(made: Json, *, as_json: bool) -> None:
-    if as_json:
-        show_json(made)
-        return
-    print(f"{made['login']}: one-time password {made['one_time_password']}")
-    print("it is told this once, and changed at the first sign-in")
-
-
-def list_logins(file: Path | None, *, as_json: bool) -> None:
-    """List who can come in."""
-    found = list(entrance(file).client().items(path_of("logins"), Json))
-    if as_json:
-        show_json(found)
-        return
-    table = Table("login", "roles", "parties", "", title="Logins", title_justify="left", box=None)
-    for one in found:
-        state = "let in no more" if one["is_disabled"] else ""
-        if one["must_change"]:
-            state = state or "one-time password"
-        table.add_row(one["login"], ", ".join(one["roles"]), ", ".join(one["parties"]), state)
-    console.print(table)
-
-
-def remove_login(file: Path | None, login: str) -> None:
-    """Take a login away for good."""
-    entrance(file).client().delete(path_of("logins", login))
-    print(f"{login} is gone, with its keys and sessions")
-
-
 # --- how it looks ----------------------------------------------------------------------------
 
 
@@ -447,5 +396,5 @@ def show_facts(title: str, facts: Mapping[str, object]) -> None:
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
         words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        table.add_row(name, words)
+        table.add_row(name, value if isinstance(value, Text) else escape(words))
     console.print(table)
