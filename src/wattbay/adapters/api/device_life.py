@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
 from heapq import nsmallest
@@ -30,16 +31,18 @@ from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.pages import Page, Paged, cursor_of, next_path, read_cursor
 from wattbay.adapters.api.problems import Flaw, Problem, not_found
 from wattbay.adapters.api.sections import Section
-from wattbay.adapters.api.sight import pod_behind, sight_of
+from wattbay.adapters.api.sight import Sight, pod_behind, sight_of
 from wattbay.ids import MeterId
 from wattbay.kernel.evidence import Reading
-from wattbay.periods import DAY, HOUR, Instant, Period, to_text
+from wattbay.periods import DAY, HOUR, MINUTE, Instant, Period, to_text
 from wattbay.watch.health import DeviceHealth
 
 device_life = Section(devices.tag, devices.about)
 
 EVIDENCE_SPAN_MAX_US = DAY
 """Devices may tell something every few seconds: more is not looked through at once. [µs]"""
+LOOKED_THROUGH_US = 15 * MINUTE
+"""At once, before others have their turn. [µs]"""
 PRICES_MAX = 200
 POWER_W_MAX = 10_000_000
 COMMAND_LASTS_US = HOUR
@@ -277,9 +280,8 @@ def _reading_told(node: Node, reading: Reading) -> ReadingTold:
     )
 
 
-def _sees_reading(node: Node, who: Identity, reading: Reading) -> bool:
+def _sees_reading(node: Node, who: Identity, sight: Sight, reading: Reading) -> bool:
     """Tell whether a reading is seen: it is whose the pod was when it was measured."""
-    sight = sight_of(node, who)
     if sight.is_whole:
         return True
     pod = pod_behind(node.state(), reading.device)
@@ -300,7 +302,7 @@ async def get_last_reading(request: Request, who: Who, device: DevicePath) -> Re
     check(request, who, *_SEE)
     node = node_of(request)
     found = node.latest.of(MeterId(device))
-    if found is None or not _sees_reading(node, who, found):
+    if found is None or not _sees_reading(node, who, sight_of(node, who), found):
         raise not_found(f"reading of {device}")
     return answer(_reading_told(node, found))
 
@@ -329,12 +331,30 @@ async def list_evidence(
     before = read_cursor(node, what, paged.cursor)
     if isinstance(before, int):
         within = Period(within.start, Instant(max(before, within.start + 1)))
-    known = list(node.readings.of_device(node.community, MeterId(device), within))
-    seen = [one for one in reversed(known) if _sees_reading(node, who, one)]
+    seen = await _newest(node, who, MeterId(device), within, paged.limit + 1)
     told = seen[: paged.limit]
     has_more = len(seen) > paged.limit
     link = next_path(request, cursor_of(node, what, told[-1].measured_at) if has_more else None)
     return answer({"items": [_reading_told(node, one) for one in told], "next": link})
+
+
+async def _newest(
+    node: Node, who: Identity, device: MeterId, within: Period, wanted: int
+) -> list[Reading]:
+    """Return readings that are seen, newest first, and at least so many where there are.
+
+    Part by part: a day may hold a hundred thousand, and others are to have their turn.
+    """
+    sight = sight_of(node, who)
+    seen: list[Reading] = []
+    end = within.end
+    while end > within.start and len(seen) < wanted:
+        begin = max(within.start, Instant(end - LOOKED_THROUGH_US))
+        part = list(node.readings.of_device(node.community, device, Period(begin, end)))
+        seen += [one for one in reversed(part) if _sees_reading(node, who, sight, one)]
+        end = begin
+        await asyncio.sleep(0)
+    return seen
 
 
 def _within(node: Node, span: Span) -> Period:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from tests.api_node import TOWN, Bench, a_node, live_a_day
 from tests.builders import EVE
 from wattbay.access.roles import AccessRole
+from wattbay.adapters.api.device_life import LOOKED_THROUGH_US
 from wattbay.adapters.api.devices import DEVICES_PER_POD_MAX
 from wattbay.adapters.mqtt import enrolment
 from wattbay.adapters.mqtt.commands import command_of
@@ -19,8 +21,9 @@ from wattbay.core.devices import RegisterDevice
 from wattbay.core.facts import Device, DeviceKind
 from wattbay.core.registry import facts_at
 from wattbay.errors import AdapterError
-from wattbay.ids import MeterId, PartyId, PodId
-from wattbay.periods import DAY, MINUTE, Instant, instant
+from wattbay.ids import CommunityId, MeterId, PartyId, PodId
+from wattbay.kernel.evidence import Reading
+from wattbay.periods import DAY, MINUTE, Instant, Period, instant
 from wattbay.watch.findings import Anomaly, Finding, Severity
 
 API = "/api/v1"
@@ -438,3 +441,22 @@ def test_alerts_are_listed_page_by_page() -> None:
         numbers += [one["number"] for one in page["items"]]
         link = page["next"]
     assert numbers == list(range(len(Anomaly), 0, -1))
+
+
+def test_a_day_of_readings_is_looked_through_by_parts_and_no_further_than_is_wanted() -> None:
+    bench = a_node()
+    live_a_day(bench)
+    spans: list[Period] = []
+    of_device = bench.readings.of_device
+
+    def told(community: CommunityId, device: MeterId, within: Period) -> Iterator[Reading]:
+        spans.append(within)
+        return of_device(community, device, within)
+
+    bench.readings.of_device = told  # type: ignore[method-assign] # listens in between
+    path = f"{API}/devices/m-h01/readings?since=2013-06-10T00:00Z&until=2013-06-11T00:00Z"
+    found = bench.call("p01", "GET", f"{path}&limit=1").json()["items"]
+    assert [one["measured_at"] for one in found] == ["2013-06-10T23:30Z"]
+    assert all(span.length_us <= LOOKED_THROUGH_US for span in spans)
+    assert len(spans) == 4
+    assert len(bench.call("p01", "GET", path).json()["items"]) == 48
