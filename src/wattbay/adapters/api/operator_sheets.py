@@ -87,8 +87,8 @@ async def get_imbalances(
 
     def told() -> Iterator[tuple[Cell, ...]]:
         for row in sheet.rows:
-            if (brp is None or row[place] == brp) and (seen is None or row[place] in seen):
-                yield row
+            is_wanted = (brp is None or row[place] == brp) and (seen is None or row[place] in seen)
+            yield row if is_wanted else ()
 
     return _sent(node, sheet._replace(rows=told()), "imbalances", form)
 
@@ -208,16 +208,18 @@ async def _in_turn(first: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes
     """Yield chunks, and let everybody else have a turn between them."""
     yield first
     for chunk in chunks:
-        yield chunk
+        if chunk:
+            yield chunk
         await asyncio.sleep(0)
 
 
 def _json(sheet: Sheet) -> Iterator[bytes]:
-    """Yield a sheet as one list of objects."""
+    """Yield a sheet as one list of objects; rows that are empty are left out, and counted."""
     chunk, mark = bytearray(b"["), b""
     for count, row in enumerate(sheet.rows, 1):
-        chunk += mark + msgspec.json.encode(dict(zip(sheet.header, row, strict=True)))
-        mark = b",\n"
+        if row:
+            chunk += mark + msgspec.json.encode(dict(zip(sheet.header, row, strict=True)))
+            mark = b",\n"
         if count % ROWS_PER_CHUNK == 0:
             yield bytes(chunk)
             chunk.clear()
@@ -225,6 +227,7 @@ def _json(sheet: Sheet) -> Iterator[bytes]:
 
 
 def _csv(node: Node, sheet: Sheet) -> Iterator[bytes]:
+    """Yield a sheet as CSV, likewise."""
     heads: list[str] = []
     for name in sheet.header:
         is_instant = name in _INSTANTS
@@ -232,9 +235,10 @@ def _csv(node: Node, sheet: Sheet) -> Iterator[bytes]:
     chunk = bytearray(csv_line(heads))
     for count, row in enumerate(sheet.rows, 1):
         cells: list[Cell] = []
-        for name, cell in zip(sheet.header, row, strict=True):
+        for name, cell in zip(sheet.header, row, strict=bool(row)):
             cells += _moments(node, cell) if name in _INSTANTS else [cell]
-        chunk += csv_line(cells)
+        if cells:
+            chunk += csv_line(cells)
         if count % ROWS_PER_CHUNK == 0:
             yield bytes(chunk)
             chunk.clear()

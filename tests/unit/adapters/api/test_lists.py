@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+from collections.abc import Iterator
 
 import pytest
+from starlette.responses import StreamingResponse
 
 from tests.api_node import Bench, a_node, live_a_day
 from wattbay.access.records import Login
 from wattbay.access.roles import AccessRole
-from wattbay.adapters.api.operator_sheets import ROWS_PER_CHUNK
+from wattbay.adapters.api.operator_sheets import ROWS_PER_CHUNK, _sent
 from wattbay.adapters.api.rows import csv_line
 from wattbay.ids import PartyId
+from wattbay.views.operator_files import Sheet
+from wattbay.views.retail import Cell
 
 API = "/api/v1"
 DAY_OF = "since=2013-06-10T00:00Z&until=2013-06-11T00:00Z"
@@ -176,6 +181,31 @@ def test_a_long_table_comes_in_parts(bench: Bench) -> None:
     told = bench.call("boss", "GET", f"{path}&form=json").json()
     assert [int(row["number"]) for row in rows] == [one["number"] for one in told]
     assert len(rows) > ROWS_PER_CHUNK
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_others_have_their_turn_while_a_table_is_looked_through_in_vain(form: str) -> None:
+    rows: Iterator[tuple[Cell, ...]] = iter([()] * (3 * ROWS_PER_CHUNK))
+    sent = _sent(a_node().node, Sheet(("brp",), rows), "imbalances", form)
+    assert isinstance(sent, StreamingResponse)
+    turns = 0
+
+    async def story() -> bytes:
+        nonlocal turns
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(others())
+        body = b"".join([part async for part in sent.body_iterator if isinstance(part, bytes)])
+        task.cancel()
+        return body
+
+    assert asyncio.run(story()) == (b"brp\r\n" if form == "csv" else b"[]\n")
+    assert turns >= 3
 
 
 def test_the_grid_operator_gets_its_allocation_and_no_ledger(bench: Bench) -> None:
