@@ -44,11 +44,14 @@ class Desk:
         hashed = None
         if clear is not None:
             hashed = await self._door.hash(clear)
+        at = self._door.clock.now()
         with self._people.one_write():
             self._people.add_login(
                 Login(
                     login=login, password_hash=hashed, roles=roles, parties=parties,
-                    created_at=self._door.clock.now(), must_change=clear is not None,
+                    created_at=at, must_change=clear is not None,
+                    # Not from 0: tokens of somebody who bore the name before are not good again.
+                    generation=at,
                 )
             )  # fmt: skip
             told = " ".join([*sorted(roles), *sorted(parties)])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.people import NOON, PASSWORD, a_door, acts, an_identity, run
 from wattbay.access.denial import AccessDenied, Denial
 from wattbay.access.desk import Desk
-from wattbay.access.identity import Identity
+from wattbay.access.door import Door
+from wattbay.access.identity import Identity, Means
 from wattbay.access.records import PeopleError
 from wattbay.access.roles import AccessRole, Permission
 from wattbay.ids import PartyId
@@ -149,3 +151,27 @@ def test_member_keeps_its_own_particulars_and_the_log_does_not_bear_them() -> No
     limited = an_identity(scopes=frozenset(Permission))
     with pytest.raises(AccessDenied):
         desk.set_particulars(limited, HOUSE, {})
+
+
+def test_who_takes_a_name_that_was_removed_is_not_met_by_its_old_tokens() -> None:
+    door, clock = a_door()
+    desk = Desk(door)
+
+    def newly_made() -> Identity:
+        run(desk.add_login(ROOT, "ben", frozenset({AccessRole.PROSUMER}), with_password=False))
+        return door.identify(api_key=door.make_key(ROOT, "first", login="ben").clear)
+
+    token = door.issue_token(newly_made())
+    ben = replace(newly_known(door, "ben"), key=None, means=Means.SESSION)
+    of_a_session = door.issue_token(ben)
+    desk.remove_login(ROOT, "ben")
+    clock.advance(Instant(NOON + SECOND))
+    newly_made()
+    for old in (token, of_a_session):
+        with pytest.raises(AccessDenied):
+            door.identify(bearer=old)
+
+
+def newly_known(door: Door, login: str) -> Identity:
+    """Return who somebody is by a key."""
+    return door.identify(api_key=door.make_key(ROOT, "another", login=login).clear)
