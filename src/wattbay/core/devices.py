@@ -61,6 +61,8 @@ class KeyRotated(Message, kw_only=True):
 
     device: MeterId
     key: bytes
+    since: Instant
+    """What was measured earlier may bear the key before: it waited to be sent."""
 
 
 class DeviceRevoked(Message, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Container
 
 from wattbay.core import devices as d
 from wattbay.core.events import Event
-from wattbay.core.facts import Device
+from wattbay.core.facts import Device, FormerKey
 from wattbay.core.meters import Metering
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import KEY_BYTES, Registry, refuse
@@ -44,7 +44,7 @@ def decide(
             fault = _known_fault(registry, metering, name) or _key_fault(key)
             if fault is None and key == key_of(registry, metering, name):
                 fault = (Reason.ALREADY_KNOWN, "it signs with that key already")
-            found = d.KeyRotated(device=name, key=key)
+            found = d.KeyRotated(device=name, key=key, since=at)
         case d.RevokeDevice(device=name, reason=reason):
             fault = _known_fault(registry, metering, name)
             if len(reason) > REASON_CHARACTERS_MAX:
@@ -127,7 +127,7 @@ def apply(registry: Registry, metering: Metering, event: d.DeviceEvent) -> None:
         case d.KeyRotated():
             former = key_of(registry, metering, event.device)
             ensure(former is not None, "a key that is rotated is known")
-            registry.former_keys[event.device] = former or b""
+            registry.former_keys[event.device] = FormerKey(key=former or b"", until=event.since)
             registry.keys[event.device] = event.key
         case d.DeviceRevoked():
             registry.revoked[event.device] = event.reason

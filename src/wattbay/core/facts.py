@@ -234,6 +234,15 @@ class Device(Record, kw_only=True):
     """More than this is impossible. [W]"""
 
 
+class FormerKey(Record, kw_only=True):
+    """With which a device signed before its key was rotated."""
+
+    key: bytes
+    """Public key. [32 bytes Ed25519, 33 bytes P-256]"""
+    until: Instant
+    """Only what was measured earlier may bear it."""
+
+
 class LocalFee(Record, kw_only=True):
     """Network fee for delivered energy traded from one zone to another."""
 

@@ -15,6 +15,7 @@ from wattbay.core import monthly
 from wattbay.core.events import Rejected
 from wattbay.core.facts import (
     Device,
+    FormerKey,
     Mechanism,
     Meter,
     Party,
@@ -92,7 +93,7 @@ class Registry(Struct):
     """Those that are no meters."""
     keys: dict[MeterId, bytes] = field(default_factory=dict)
     """Of devices and meters that sign with another key than their first."""
-    former_keys: dict[MeterId, bytes] = field(default_factory=dict)
+    former_keys: dict[MeterId, FormerKey] = field(default_factory=dict)
     """With which they signed before: what waits to be sent bears it."""
     revoked: dict[MeterId, str] = field(default_factory=dict)
     """Devices and meters that are believed nothing more, and why."""

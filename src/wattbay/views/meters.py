@@ -12,6 +12,7 @@ from wattbay.core.devices import (
     RotateKey,
 )
 from wattbay.core.events import CommunityOpened, MeterExchanged, PodRegistered
+from wattbay.core.facts import FormerKey
 from wattbay.core.meters import Metering
 from wattbay.core.registry import Registry
 from wattbay.ids import CommunityId, MeterId, PodId
@@ -37,7 +38,7 @@ class MeterKeys:
         self.community: CommunityId | None = None
         """Whose devices they are; None before it is founded."""
         self._keys: dict[MeterId, bytes] = {}
-        self._former: dict[MeterId, bytes] = {}
+        self._former: dict[MeterId, FormerKey] = {}
         self._pods: dict[MeterId, PodId] = {}
 
     @classmethod
@@ -73,8 +74,9 @@ class MeterKeys:
                     self._keys[device.device] = device.key
                     if device.pod is not None:
                         self._pods[device.device] = device.pod
-                case KeyRotated(device=name, key=key):
-                    self._former[name], self._keys[name] = self._keys[name], key
+                case KeyRotated(device=name, key=key, since=since):
+                    self._former[name] = FormerKey(key=self._keys[name], until=since)
+                    self._keys[name] = key
                 case DeviceRevoked(device=name):
                     self._keys.pop(name, None)
                     self._former.pop(name, None)
@@ -90,7 +92,7 @@ class MeterKeys:
         """
         return self._keys.get(device)
 
-    def former_key_of(self, device: MeterId) -> bytes | None:
+    def former_key_of(self, device: MeterId) -> FormerKey | None:
         """Return the key before the last rotation: what waits in an outbox is signed with it."""
         return self._former.get(device)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from tests.builders import ISP_US, MIDNIGHT, a_meter, a_reading, a_town, an_order, pod_facts
+from tests.builders import EVE, ISP_US, MIDNIGHT, a_meter, a_reading, a_town, an_order, pod_facts
 from tests.play import Play, energies, of, reason, receipts, with_runs
 from wattbay.core import commands as c
 from wattbay.core import devices as d
@@ -77,7 +77,7 @@ def test_key_is_rotated_and_then_revoked_for_good(town: Play, name: str) -> None
     town.submit(d.RegisterDevice(device=a_device()))
     device = MeterId(name)
     rotate = d.RotateKey(device=device, key=P256_KEY)
-    assert town.submit(rotate) == [d.KeyRotated(device=device, key=P256_KEY)]
+    assert town.submit(rotate) == [d.KeyRotated(device=device, key=P256_KEY, since=EVE)]
     assert known_key(town, name) == P256_KEY
     assert reason(town.submit(rotate)) is Reason.ALREADY_KNOWN
     assert reason(town.submit(d.RotateKey(device=device, key=b""))) is Reason.BAD_VALUE

@@ -25,6 +25,7 @@ from wattbay.adapters.mqtt.topics import (
     device_topic,
     parse_device_topic,
 )
+from wattbay.core.facts import FormerKey
 from wattbay.errors import AdapterError, WireError
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.evidence import Outcome, Reading, ReadingStore, Source
@@ -74,7 +75,7 @@ class Community:
     community: CommunityId
     key_of: Callable[[MeterId], bytes | None]
     """Public key of a device; None for an unknown or revoked one."""
-    former_key_of: Callable[[MeterId], bytes | None] = lambda _: None
+    former_key_of: Callable[[MeterId], FormerKey | None] = lambda _: None
     """The key before it, of a device whose key was rotated."""
     accepted: Callable[[Sequence[Reading]], None] = lambda _: None
     """Hears of every reading that was stored, once it is."""

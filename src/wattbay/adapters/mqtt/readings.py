@@ -29,6 +29,7 @@ from wattbay.adapters.mqtt import cose, jws
 from wattbay.adapters.mqtt.cose import MEASURED_AT_MIN, READING_BYTES_MAX
 from wattbay.adapters.mqtt.topics import Channel, device_topic, parse_device_topic
 from wattbay.core.commands import SubmitReading
+from wattbay.core.facts import FormerKey
 from wattbay.errors import WireError
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.evidence import Reading
@@ -41,6 +42,9 @@ _ED25519_KEY_BYTES = 32
 _P256_KEY_BYTES = 33
 KeyOf = Callable[[MeterId], bytes | None]
 """Public key of a device; None for an unknown one. [32 bytes Ed25519, 33 bytes P-256]"""
+
+FormerKeyOf = Callable[[MeterId], FormerKey | None]
+"""The key before it, and until when; None where it was never rotated."""
 
 
 def _no_key(_: MeterId) -> None:
@@ -131,7 +135,7 @@ def read(
     payload: bytes,
     received_topic: str,
     key_of: KeyOf,
-    former_key_of: KeyOf = _no_key,
+    former_key_of: FormerKeyOf = _no_key,
 ) -> Reading:
     """Return the reading that authentic bytes hold, with these bytes as its proof.
 
@@ -144,7 +148,7 @@ def read(
     key_of
         Public key of a meter, None for an unknown one. [32 bytes Ed25519, 33 bytes P-256]
     former_key_of
-        The key before it, if the meter's key was rotated: what waited is signed with that.
+        The key before it, if the meter's key was rotated: what was measured earlier bears that.
 
     Raises
     ------
@@ -166,7 +170,11 @@ def read(
         former = former_key_of(meter)
         if former is None:
             raise
-        body = _verified(payload, received_topic, meter, former, is_jws=is_jws)
+        body = _verified(payload, received_topic, meter, former.key, is_jws=is_jws)
+        reading = (jws.read if is_jws else cose.read)(payload, body, community, meter)
+        if reading.measured_at >= former.until:
+            raise
+        return reading
     return (jws.read if is_jws else cose.read)(payload, body, community, meter)
 
 
@@ -223,7 +231,7 @@ def to_command(reading: Reading, suspicion: str = "") -> SubmitReading:
 
 
 def check(
-    command: SubmitReading, community: CommunityId, key: bytes, former: bytes | None = None
+    command: SubmitReading, community: CommunityId, key: bytes, former: FormerKey | None = None
 ) -> None:
     """Check that the proof of a journaled reading is authentic and says what the command says.
 

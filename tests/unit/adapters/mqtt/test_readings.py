@@ -4,10 +4,22 @@ import pytest
 from msgspec.structs import replace
 from nacl.bindings import crypto_sign_seed_keypair
 
-from wattbay.adapters.mqtt.readings import MEASURED_AT_MIN, check, decode, encode, kind, topic
+from wattbay.adapters.mqtt.keys import Ed25519Signer
+from wattbay.adapters.mqtt.readings import (
+    MEASURED_AT_MIN,
+    check,
+    decode,
+    encode,
+    kind,
+    read,
+    sign,
+    topic,
+)
+from wattbay.core.facts import FormerKey
 from wattbay.errors import WireError
 from wattbay.ids import CommunityId, MeterId
-from wattbay.periods import Instant, instant
+from wattbay.kernel.evidence import Reading
+from wattbay.periods import MINUTE, Instant, instant
 from wattbay.units import SAFE_INTEGER_MAX
 
 LONDON = CommunityId("london")
@@ -86,3 +98,19 @@ def test_proof_of_another_community_or_key_is_found() -> None:
         check(command, CommunityId("paris"), PUBLIC)
     with pytest.raises(WireError, match=r"^bad signature: "):
         check(command, LONDON, other)
+
+
+def test_former_key_counts_for_what_was_measured_before_the_rotation_and_no_more() -> None:
+    old, new = Ed25519Signer(bytes(32)), Ed25519Signer(bytes(31) + b"\1")
+    before = Reading(LONDON, MeterId("m07"), 1, 1, NOON, 7, 0, 0, None, None, b"")
+    after = before._replace(seq=2, measured_at=Instant(NOON + MINUTE))
+    rotated = FormerKey(key=old.public_key, until=after.measured_at)
+    where = topic(before.community, before.device)
+
+    def taken(payload: bytes) -> Reading:
+        return read(payload, where, lambda _: new.public_key, lambda _: rotated)
+
+    assert taken(sign(before, old)).seq == 1
+    assert taken(sign(after, new)).seq == 2
+    with pytest.raises(WireError, match="bad signature"):
+        taken(sign(after, old))
