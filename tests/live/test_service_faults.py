@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fleet import ISP_US, STEP_US, Keyed, administrator, fleet_of, join
+from tests.chaos import chaos
+from tests.fleet import (
+    ISP_US,
+    STEP_US,
+    STREET,
+    Fleet,
+    Keyed,
+    Member,
+    administrator,
+    fleet_of,
+    join,
+)
 from tests.servers import mosquitto, until
 from tests.serving import Service, serving
+from wattbay.adapters.stores.sqlite import SqliteReadingStore
 from wattbay.ids import PodId
-from wattbay.periods import HOUR, Instant, instant
+from wattbay.kernel.clock import MonotonicClock
+from wattbay.periods import DAY, HOUR, SECOND, Instant, Period, instant
 
 PLAIN = """
 listener {port} 127.0.0.1
@@ -22,6 +36,7 @@ max_queued_messages 100000
 """
 FAST = "3600"
 """At this speed half an hour passes in half a second."""
+BRISK = "1800"
 PACES = {
     "WATTBAY_HTTP__REQUESTS_PER_MINUTE": "1000000",
     "WATTBAY_HTTP__SIGN_INS_PER_MINUTE": "1000",
@@ -96,3 +111,89 @@ def test_service_begins_without_its_broker_and_works_once_it_is_there(tmp_path: 
             stored = 'wattbay_readings_total{outcome="stored"}'
             until(lambda: service.metric(stored) > 100, "the street's readings are stored")
             assert service.stop() == 0
+
+
+# --- the network -----------------------------------------------------------------------------
+
+CUT_S = 6.0
+
+
+def pass_time(fleet: Fleet, seconds: float) -> None:
+    """Let meters measure for some seconds of real time."""
+    begun = MonotonicClock().now()
+    until(
+        lambda: (fleet.turn(), MonotonicClock().now() - begun > seconds * SECOND)[1],
+        "time passes",
+    )
+
+
+@pytest.mark.mosquitto
+def test_nothing_is_lost_while_devices_and_service_are_cut_off(tmp_path: Path) -> None:
+    """The network before the broker is slow, then cut, then stands still, then is well again."""
+    with (
+        mosquitto(lambda _, port: PLAIN.format(port=port)) as (_, port, _),
+        chaos(port) as before_devices,
+        chaos(port) as before_service,
+        serving(
+            tmp_path, "--folder", "kept", "--speed", BRISK, **outside(before_service.port)
+        ) as service,
+    ):  # fmt: skip
+        member = join(service, administrator(service), "anna")
+        with fleet_of(service, [member], tmp_path, before_devices.port) as fleet:
+            device = fleet.meters[0].device
+            before_devices.delay_s = before_service.delay_s = 0.05
+            until(lambda: fleet.turn() and device.acknowledged > 3, "readings are acknowledged")
+            before_devices.delay_s = before_service.delay_s = 0.0
+            before_devices.cut()
+            before_service.stall()
+            known = device.acknowledged
+            pass_time(fleet, CUT_S)
+            assert device.acknowledged == known
+            assert device.waiting >= CUT_S * int(BRISK) * SECOND // STEP_US - 1
+            before_devices.heal()
+            before_service.heal()
+            until(lambda: not device.waiting, "all are acknowledged")
+            # Whoever comes back meets a broker that takes the call and says nothing.
+            for one in (before_devices, before_service):
+                one.stall()
+                one.cut()
+                one.answer()
+            pass_time(fleet, 2.0)
+            for one in (before_devices, before_service):
+                one.cut()
+                one.heal()
+            until(lambda: not device.waiting, "all are acknowledged")
+            assert device.acknowledged == len(fleet.meters[0].registers)
+        assert service.stop() == 0
+    assert stored_numbers(tmp_path, member) == list(range(1, device.acknowledged + 1))
+
+
+def stored_numbers(folder: Path, member: Member) -> list[int]:
+    """Return the numbers of the readings that a service stored of a device, by instant."""
+    with closing(SqliteReadingStore(folder / "kept" / "readings.sqlite")) as store:
+        span = Period(Instant(member.since - DAY), Instant(member.since + 1_000 * DAY))
+        assert list(store.alarms(STREET)) == []
+        return [one.seq for one in store.of_device(STREET, member.device, span)]
+
+
+@pytest.mark.mosquitto
+def test_devices_keep_what_a_full_broker_does_not(tmp_path: Path) -> None:
+    """A broker that keeps five messages, and throws the others away, while nobody fetches them."""
+    full = PLAIN.replace("max_queued_messages 100000", "max_queued_messages 5")
+    with (
+        mosquitto(lambda _, port: full.format(port=port)) as (_, port, _),
+        chaos(port) as before_service,
+        serving(
+            tmp_path, "--folder", "kept", "--speed", BRISK, **outside(before_service.port)
+        ) as service,
+    ):  # fmt: skip
+        member = join(service, administrator(service), "anna")
+        with fleet_of(service, [member], tmp_path, port) as fleet:
+            device = fleet.meters[0].device
+            until(lambda: fleet.turn() and device.acknowledged > 3, "readings are acknowledged")
+            before_service.cut()
+            until(lambda: fleet.turn() and device.waiting > 30, "the broker is full")
+            before_service.heal()
+            until(lambda: not device.waiting, "all are acknowledged")
+        assert service.stop() == 0
+    assert stored_numbers(tmp_path, member) == list(range(1, device.acknowledged + 1))

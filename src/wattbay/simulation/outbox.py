@@ -6,6 +6,7 @@ One connection stands for all of them, as that of a concentrator in the cellar w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,12 +18,24 @@ from wattbay.errors import WireError
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.evidence import Reading
 
-WAITING_MAX = 100_000
-"""Readings kept; the oldest are given up first."""
-RESEND_AFTER = 3
-"""How many rounds a reading waits for its acknowledgement before it is sent again."""
+WAITING_MAX = 10_000
+"""Readings kept of each meter; the oldest are given up first."""
+RESEND_AFTER, RESEND_AFTER_MAX = 3, 96
+"""How many rounds a reading waits for its acknowledgement before it is sent again: twice as many
+each time, so that a service which has much to catch up with is not given still more."""
 
-_Key = tuple[MeterId, int, int]
+_Number = tuple[int, int]
+"""Start and sequence number."""
+
+
+class _Sent(NamedTuple):
+    """A reading that was sent."""
+
+    reading: Reading
+    due: int
+    """The round in which it is sent again."""
+    wait: int
+    """How many rounds that was after the last time."""
 
 
 class StreetOutbox:
@@ -32,12 +45,13 @@ class StreetOutbox:
         """Belong to a connection that is not open yet."""
         self._community = community
         self._client = client
-        self._waiting: dict[_Key, tuple[Reading, int]] = {}
+        self._round = 0
+        self._waiting: dict[MeterId, dict[_Number, _Sent]] = {}
         self._decoder = msgspec.json.Decoder(Acknowledgement)
 
     def __len__(self) -> int:
         """Return how many wait."""
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     async def open(self) -> None:
         """Connect, and listen to acknowledgements."""
@@ -49,14 +63,19 @@ class StreetOutbox:
 
     def put(self, readings: Iterable[Reading]) -> None:
         """Send a round of readings, and again what waited for long."""
-        for key, (reading, rounds) in list(self._waiting.items()):
-            if rounds >= RESEND_AFTER:
-                self._send(reading)
-            self._waiting[key] = reading, 0 if rounds >= RESEND_AFTER else rounds + 1
+        self._round += 1
+        for kept in self._waiting.values():
+            for number, one in kept.items():
+                if one.due <= self._round:
+                    wait = min(2 * one.wait, RESEND_AFTER_MAX)
+                    kept[number] = _Sent(one.reading, self._round + wait, wait)
+                    self._send(one.reading)
         for reading in readings:
-            while len(self._waiting) >= WAITING_MAX:
-                del self._waiting[next(iter(self._waiting))]
-            self._waiting[reading.device, reading.boot, reading.seq] = reading, 0
+            kept = self._waiting.setdefault(reading.device, {})
+            if len(kept) >= WAITING_MAX:
+                del kept[next(iter(kept))]
+            due = self._round + RESEND_AFTER
+            kept[reading.boot, reading.seq] = _Sent(reading, due, RESEND_AFTER)
             self._send(reading)
 
     def _send(self, reading: Reading) -> None:
@@ -72,13 +91,9 @@ class StreetOutbox:
                 continue
             if said.boot is None or said.seq is None:
                 continue
-            stored = [(0, said.seq), *said.above]
-            for first, last in stored:
-                gone = [
-                    key
-                    for key in self._waiting
-                    if key[0] == device and key[1] == said.boot and first <= key[2] <= last
-                ]
-                for key in gone:
-                    del self._waiting[key]
+            kept = self._waiting.get(device, {})
+            for first, last in ((0, said.seq), *said.above):
+                gone = [one for one in kept if one[0] == said.boot and first <= one[1] <= last]
+                for number in gone:
+                    del kept[number]
         self._client.acknowledge(messages)

@@ -56,3 +56,14 @@ def test_strange_acknowledgements_change_nothing() -> None:
     acknowledge(broker, "a", Acknowledgement(boot=2, seq=9))
     assert len(outbox) == 1
     asyncio.run(outbox.close())
+
+
+def test_what_nobody_acknowledges_is_sent_ever_more_rarely() -> None:
+    broker = MemoryBroker()
+    outbox = StreetOutbox(TOWN, broker.client())
+    asyncio.run(outbox.open())
+    outbox.put([a_reading("a", 1)])
+    for _ in range(1_000):
+        outbox.put([])
+    assert 10 <= len(broker.published) <= 20
+    asyncio.run(outbox.close())
