@@ -33,24 +33,25 @@ from wattbay.adapters.stores.postgres import PostgresReadingStore
 from wattbay.adapters.stores.retention import cutoff, retire
 from wattbay.adapters.stores.sqlite import SqliteReadingStore
 from wattbay.agents.keeper import Keeper
-from wattbay.assembly import backup, brokers, stores
+from wattbay.assembly import backup, brokers, stores, watching
 from wattbay.assembly.admission import admit
+from wattbay.assembly.device_wire import DeviceWire, answers_to
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.facts import Facts
 from wattbay.assembly.http import HttpServer
+from wattbay.assembly.kept import entries_in, head_of
 from wattbay.assembly.metrics import Gauges
 from wattbay.assembly.visitor import visitors_key
 from wattbay.config import BrokerKind, Settings
 from wattbay.core.commands import Command
 from wattbay.core.events import Rejected
-from wattbay.errors import AdapterError, ConfigError, JournalError
+from wattbay.errors import AdapterError, JournalError
 from wattbay.kernel.clock import SystemClock
 from wattbay.kernel.evidence import ReadingStore
 from wattbay.kernel.intake import NOT_IN_HISTORY
 from wattbay.kernel.kernel import Answer
 from wattbay.periods import DAY, HOUR, SECOND, Instant
 from wattbay.watch.alerts import Alert, AlertStore
-from wattbay.watch.anomalies import Watch
 from wattbay.watch.findings import Severity
 from wattbay.watch.health import Healths
 
@@ -102,7 +103,9 @@ class Live:
         self._secrets = secrets_from(os.environ) or secrets_in(secrets_file)
         self.door = Door(self.people, self._secrets, self.wall, community=exchange.community)
         self.facts = Facts(exchange.devices, exchange.state, settings.watching)
-        self.watch = self._taken_up_watch()
+        self._watch_file = folder / stores.WATCH
+        now, facts = exchange.clock.now(), self.facts
+        self.watch = watching.taken_up(self._watch_file, now, facts.all(), facts.limits)
         self.health = Healths(self.watch, self.facts.all)
         self.reception = Reception(
             Parts(
@@ -139,12 +142,6 @@ class Live:
         ConfigError
             If a certificate cannot be used.
         """
-        self.admin_password = await asyncio.to_thread(self._first_administrator)
-        self._visitor: str | None = None
-        if self.exchange.street is not None:
-            homes = self.exchange.street.scenario.homes
-            shown = next((home for home in homes if not home.pv_kwp), homes[0])
-            self._visitor = visitors_key(self.door, shown.party, self.wall.now())
         port = await self._open_broker()
         self._port = port
         self._make_wires(port)
@@ -155,7 +152,18 @@ class Live:
             self.settings.http, self._node(), self.hub, self._gauges(), self.exchange.speed
         )
         url = await self.http.open()
+        # Last, for who cannot be let in is not shown a password that is drawn once.
+        self.admin_password = await asyncio.to_thread(self._first_administrator)
+        self._visitor = self._visitors_key()
         return Addresses(url, self.settings.mqtt.host, port)
+
+    def _visitors_key(self) -> str | None:
+        """Return a key of a neighbour, where the street is made up."""
+        if self.exchange.street is None:
+            return None
+        homes = self.exchange.street.scenario.homes
+        shown = next((home for home in homes if not home.pv_kwp), homes[0])
+        return visitors_key(self.door, shown.party, self.wall.now())
 
     def _first_administrator(self) -> str | None:
         file = self.settings.access.admin_password_file
@@ -189,7 +197,7 @@ class Live:
         )  # fmt: skip
         self.line = DeviceLine(
             exchange.community, brokers.client(mqtt, used, "devices"), self.exchange.clock,
-            lambda device: device in self.facts.all(), self._said,
+            lambda device: device in self.facts.all(), self._said, answers_to(self.hub),
         )  # fmt: skip
         market = Market(
             community=exchange.community, submit=exchange.intake.submit, state=exchange.state,
@@ -229,7 +237,8 @@ class Live:
             wall=self.wall, submit=exchange.intake.submit, state=exchange.state,
             history=exchange.history, readings=self.readings, latest=self.reception,
             alerts=self.alerts, health=self.health, people=self.people, door=self.door,
-            wire=self.line, admit_device=admit, is_ready=self.amiss,
+            wire=DeviceWire(self.line), admit_device=admit, is_ready=self.amiss,
+            entry=entries_in(exchange.journal), head=head_of(exchange.journal),
             back_up=self._backed_up if self.settings.backup.folder is not None else None,
             limits=Limits(
                 requests_per_minute=http.requests_per_minute,
@@ -332,7 +341,7 @@ class Live:
                 self._snapshot()
             if turn % TIDY_TURNS == 0:
                 self._keep_down("people", self.door.upkeep)
-                self._write_watch()
+                watching.write_down(self.watch, self._watch_file)
 
     def _keep_down(self, what: str, write: Callable[[], None]) -> None:
         """Write something down; the market goes on without it, and it is tried again."""
@@ -448,27 +457,6 @@ class Live:
         else:
             self._amiss.pop("snapshot", None)
 
-    def _taken_up_watch(self) -> Watch:
-        """Return the watch as it was written down last."""
-        file = self.exchange.folder / stores.WATCH
-        now, limits = self.exchange.clock.now(), self.facts.limits
-        try:
-            return Watch.restored(file.read_bytes(), now, self.facts.all(), limits)
-        except FileNotFoundError:
-            return Watch(limits)
-        except (OSError, ConfigError) as error:
-            log.warning("what was watched could not be taken up", error=str(error))
-            return Watch(limits)
-
-    def _write_watch(self) -> None:
-        file = self.exchange.folder / stores.WATCH
-        beside = file.with_suffix(".new")
-        try:
-            beside.write_bytes(self.watch.snapshot())
-            beside.replace(file)
-        except OSError as error:
-            log.warning("what is watched could not be written down", error=str(error))
-
     def _gauges(self) -> Gauges:
         exchange = self.exchange
         return Gauges(
@@ -493,7 +481,7 @@ class Live:
         for wire in (self.ingest, self.line, self.agent):
             with suppress(AdapterError, OSError):
                 await wire.close()
-        self._write_watch()
+        watching.write_down(self.watch, self._watch_file)
         if self.exchange.tail.seq > self.exchange.snapshots.last_seq:
             self._snapshot()
         await self._stack.aclose()

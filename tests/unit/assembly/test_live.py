@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -21,15 +22,20 @@ from wattbay.errors import AdapterError
 Story = Callable[[Live], Awaitable[None]]
 
 
+def a_service(folder: Path, port: int = 0) -> Live:
+    """Return a service of a made-up street without a broker. Within a running event loop."""
+    settings = read_settings(
+        storage={"folder": folder}, mqtt={"broker": "none"}, http={"port": port},
+        street={"scenario": "live-street"},
+    )  # fmt: skip
+    return Live(settings, LiveExchange(settings))
+
+
 def play(folder: Path, story: Story) -> None:
     """Let a service without a broker work while a story goes on."""
 
     async def playing() -> None:
-        settings = read_settings(
-            storage={"folder": folder}, mqtt={"broker": "none"}, http={"port": 0},
-            street={"scenario": "live-street"},
-        )  # fmt: skip
-        live = Live(settings, LiveExchange(settings))
+        live = a_service(folder)
         await live.open()
         work = asyncio.create_task(live._upkeep())  # noqa: SLF001 - what is tried
         try:
@@ -84,3 +90,24 @@ def test_without_a_broker_nothing_gathers_that_is_to_be_told_over_it(tmp_path: P
         assert live.agent not in live.exchange.readers.joined
 
     play(tmp_path, story)
+
+
+def test_password_of_the_first_administrator_is_not_drawn_where_the_address_is_taken(
+    tmp_path: Path,
+) -> None:
+    async def story() -> str | None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            live = a_service(tmp_path, taken.getsockname()[1])
+            with pytest.raises(AdapterError, match="no web server"):
+                await live.open()
+            live.people.close()
+            live.readings.close()
+            live.exchange.close()
+        again = a_service(tmp_path)
+        await again.open()
+        await again.close()
+        return again.admin_password
+
+    assert asyncio.run(story()) is not None
