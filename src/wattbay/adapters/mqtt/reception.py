@@ -268,14 +268,19 @@ class Reception:
         return found
 
     def _look_for(self, meter: MeterId, boundary: Instant) -> None:
-        """Submit what the store holds of a meter at a boundary; told of it was before."""
+        """Submit what the store holds of a meter at a boundary.
+
+        It is judged anew, by those that it stands among; told of it was when it came.
+        """
         facts = self._of.facts().get(meter)
         if facts is None:
             return
-        window, now = self._boundaries.window(boundary), self._of.clock.now()
-        for reading in self._of.store.of_device(self._of.community, meter, window):
-            odd = self._of.watch.judge(reading, now, facts)
-            if not is_hard(odd):
+        window, watch = self._boundaries.window(boundary), Watch()
+        before = Instant(window.start - window.length_us)
+        among = Period(before, window.end)
+        for reading in self._of.store.of_device(self._of.community, meter, among):
+            odd = watch.judge(reading, reading.measured_at, facts)
+            if reading.measured_at >= window.start and not is_hard(odd):
                 self._choose(reading, suspicion(odd))
 
     def catch_up(self) -> int:

@@ -183,6 +183,28 @@ def test_last_reading_of_a_meter_that_was_replaced_is_found_after_a_stop() -> No
     assert scene.energies() == {0: (30, "measured")}
 
 
+def test_what_never_settles_does_not_settle_after_a_stop_either() -> None:
+    scene = Scene()
+    leap = [*minutes(scene, 0, 29), scene.reading(ISP_US, 45)]
+    scene.store.add([*leap, *minutes(scene, 31, 90)])
+    scene.clock.advance(Instant(MIDNIGHT + 91 * MINUTE))
+    last = a_reading(seq=91, measured_at=MIDNIGHT + 90 * MINUTE, import_register=90)
+    scene.kernel.submit(last)
+
+    def weak() -> Mapping[MeterId, DeviceFacts]:
+        return {METER: DeviceFacts(METER, PodId("h01"), power_max_w=100)}
+
+    scene.facts = weak  # type: ignore[method-assign] # 15 Wh in a minute are 900 W
+    scene.reception = scene.a_reception()
+    during(scene, submitted=2)
+    registers = {
+        total.at - MIDNIGHT: total.import_wh
+        for total in scene.kernel.exchange.state.metering.pods[PodId("h01")].totals
+    }
+    assert registers[2 * ISP_US] == 60
+    assert 45 not in registers.values()
+
+
 def test_revoked_meter_is_believed_nothing_after_a_stop_either() -> None:
     scene = Scene()
     scene.store.add(minutes(scene, 0, 60))
