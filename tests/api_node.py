@@ -38,9 +38,10 @@ from wattbay.access.records import Login
 from wattbay.access.roles import AccessRole
 from wattbay.access.secret_keys import Secrets
 from wattbay.adapters.api.app import create_app
-from wattbay.adapters.api.node import Admission, Limits, Node
+from wattbay.adapters.api.node import Admission, Limits, Node, ToldCommand
 from wattbay.adapters.mqtt.enrolment import decode
 from wattbay.adapters.stores.history.store import SqliteHistory
+from wattbay.assembly.kept import entries_in, head_of
 from wattbay.core.commands import (
     Command,
     DefineProduct,
@@ -85,15 +86,20 @@ class MemoryWire:
     """A wire that keeps what was said."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[MeterId, object]] = []
+        self.sent: list[tuple[MeterId, object]] = []
         self.published: list[tuple[str, bytes]] = []
+        self.answered: dict[MeterId, list[ToldCommand]] = {}
+        """What `told` returns: a device has to be let answer."""
         self.is_cut = False
 
     async def tell_device(self, device: MeterId, order: object) -> int:
         if self.is_cut:
             raise AdapterError("the broker is gone")
-        self.told.append((device, order))
-        return len(self.told)
+        self.sent.append((device, order))
+        return len(self.sent)
+
+    def told(self, device: MeterId) -> list[ToldCommand]:
+        return self.answered.get(device, [])
 
     def publish(self, topic: str, payload: bytes) -> None:
         self.published.append((topic, payload))
@@ -242,6 +248,8 @@ def a_node(
         wall=wall,
         submit=_submitting(kernel),
         state=lambda: kernel.exchange.state,
+        entry=entries_in(journal),
+        head=head_of(journal),
         history=history,
         readings=readings,
         latest=latest,

@@ -35,9 +35,11 @@ from wattbay.adapters.stores.sqlite import SqliteReadingStore
 from wattbay.agents.keeper import Keeper
 from wattbay.assembly import backup, brokers, stores, watching
 from wattbay.assembly.admission import admit
+from wattbay.assembly.device_wire import DeviceWire, answers_to
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.facts import Facts
 from wattbay.assembly.http import HttpServer
+from wattbay.assembly.kept import entries_in, head_of
 from wattbay.assembly.metrics import Gauges
 from wattbay.assembly.visitor import visitors_key
 from wattbay.config import BrokerKind, Settings
@@ -195,7 +197,7 @@ class Live:
         )  # fmt: skip
         self.line = DeviceLine(
             exchange.community, brokers.client(mqtt, used, "devices"), self.exchange.clock,
-            lambda device: device in self.facts.all(), self._said,
+            lambda device: device in self.facts.all(), self._said, answers_to(self.hub),
         )  # fmt: skip
         market = Market(
             community=exchange.community, submit=exchange.intake.submit, state=exchange.state,
@@ -235,7 +237,8 @@ class Live:
             wall=self.wall, submit=exchange.intake.submit, state=exchange.state,
             history=exchange.history, readings=self.readings, latest=self.reception,
             alerts=self.alerts, health=self.health, people=self.people, door=self.door,
-            wire=self.line, admit_device=admit, is_ready=self.amiss,
+            wire=DeviceWire(self.line), admit_device=admit, is_ready=self.amiss,
+            entry=entries_in(exchange.journal), head=head_of(exchange.journal),
             back_up=self._backed_up if self.settings.backup.folder is not None else None,
             limits=Limits(
                 requests_per_minute=http.requests_per_minute,

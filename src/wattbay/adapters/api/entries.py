@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import Query
+from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,10 +17,12 @@ from wattbay.adapters.api.callers import Who, check, node_of
 from wattbay.adapters.api.forms import PodQuery
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.pages import Limit
+from wattbay.adapters.api.problems import not_found
 from wattbay.adapters.api.receipts import seen_pods
 from wattbay.adapters.api.rows import fields_of, shown
 from wattbay.adapters.api.sections import Section
 from wattbay.adapters.api.sight import Sight, sight_of
+from wattbay.kernel.codec import GENESIS, chain
 from wattbay.periods import Instant
 from wattbay.units import SAFE_INTEGER_MAX
 from wattbay.views.history import Answered, Want
@@ -34,6 +37,13 @@ After = Annotated[
     int,
     Query(ge=0, le=SAFE_INTEGER_MAX, description="The last entry that you know.", examples=[4711]),
 ]
+EntryPath = Annotated[
+    int,
+    Path(ge=1, le=SAFE_INTEGER_MAX, description="The number of an entry.", examples=[4711]),
+]
+HASH_PATTERN = r"^[0-9a-f]{64}$"
+Hash = Annotated[str, msgspec.Meta(pattern=HASH_PATTERN)]
+"""SHA-256, in hexadecimal digits."""
 
 
 class EntryTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +73,39 @@ class EntriesTold(msgspec.Struct, frozen=True, kw_only=True):
     """The last entry that there is."""
 
 
+class EntryKept(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the journal as it stands: enough to check its hash, and what was decided."""
+
+    entry: int
+    previous_hash: Hash
+    """Of the entry before; of the first one, zeros."""
+    hash: Hash
+    """SHA-256 of the hash before, as 32 bytes, followed by the entry's bytes."""
+    bytes: str
+    """The canonical bytes, in base64."""
+    content: Annotated[list[Any], msgspec.Meta(min_length=4, max_length=4)]
+    """The same bytes, read as the JSON that they are: number, instant, command, events."""
+
+
+class HeadTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the journal ends."""
+
+    community: str
+    entry: int
+    """The last entry."""
+    head: Hash
+    """Its hash, which names all that is before it, too."""
+
+
+_BYTES = b'[1,0,["SettlePeriod",0,"initial"],[]]'
+_KEPT = EntryKept(
+    entry=1,
+    previous_hash=GENESIS.hex(),
+    hash=chain(GENESIS, _BYTES).hex(),
+    bytes=b64encode(_BYTES).decode(),
+    content=[1, 0, ["SettlePeriod", 0, "initial"], []],
+)
+_HEAD = HeadTold(community="town", entry=4_711, head="d85e0ae4" * 8)
 _ENTRY = EntryTold(
     entry=4_711,
     at="2026-05-01T09:12:04.218Z",
@@ -117,3 +160,51 @@ def _seen(node: Node, sight: Sight, rows: Iterable[Answered]) -> list[Answered]:
     return [
         row for row in rows if sight.sees_pod(state, str(row["pod"]), Instant(int(row["at"] or 0)))
     ]
+
+
+# --- the journal itself ----------------------------------------------------------------------
+
+
+@entries.get(
+    "/journal/entries/{entry}",
+    needs=(Permission.READ_ALL,),
+    answer=EntryKept,
+    gives=_KEPT,
+    refuses=(404,),
+)
+async def get_entry(request: Request, who: Who, entry: EntryPath) -> Response:
+    """Tell one entry as it stands: its bytes, its hash and the one before, and what it says.
+
+    Whoever is given entries can compute their hashes, and decide their commands again. What was
+    archived and pruned is no longer here: it is in the archive's files.
+    """
+    check(request, who, Permission.READ_ALL)
+    kept = node_of(request).entry(entry)
+    if kept is None:
+        raise not_found(f"entry {entry} in the journal")
+    told = {
+        "entry": entry,
+        "previous_hash": kept.previous_hash.hex(),
+        "hash": kept.hash.hex(),
+        "bytes": b64encode(kept.data).decode(),
+        "content": msgspec.Raw(kept.data),
+    }
+    return answer(told)
+
+
+@entries.get(
+    "/journal/head",
+    needs=(Permission.READ_MARKET,),
+    answer=HeadTold,
+    gives=_HEAD,
+)
+async def get_head(request: Request, who: Who) -> Response:
+    """Tell where the journal ends: number and hash of its last entry.
+
+    Keep both. Nobody can change what was before, or take it away, without coming to another hash
+    for that entry: `wattbay verify`, and whoever is handed the journal, can compare.
+    """
+    check(request, who, Permission.READ_MARKET)
+    node = node_of(request)
+    head = node.head()
+    return answer(HeadTold(community=node.community, entry=head.entry, head=head.hash.hex()))

@@ -25,7 +25,7 @@ from wattbay.adapters.api.pages import Page, Paged
 from wattbay.adapters.api.problems import not_found
 from wattbay.adapters.api.rows import page
 from wattbay.adapters.api.sections import Section
-from wattbay.core.facts import Product, Side
+from wattbay.core.facts import Side
 from wattbay.core.market.orders import Book
 from wattbay.core.market.orders import Order as Standing
 from wattbay.core.market.steps import BUY, SELL
@@ -67,32 +67,6 @@ class CommunityTold(msgspec.Struct, frozen=True, kw_only=True):
     now_local: str
     entry: int
     """The last entry of the journal that the lists here know of."""
-
-
-class ProductTold(msgspec.Struct, frozen=True, kw_only=True):
-    """A product: what can be traded, when, and in which steps."""
-
-    product: str
-    mechanism: str
-    """``call_auction``, ``continuous``, ``submitted``, ``bilateral`` or ``community``."""
-    rule: str
-    """Of a submitted or community product: by what it is cleared."""
-    pricing: str
-    """What a trade of an auction pays: ``uniform`` or ``pay_as_bid``."""
-    price_tick_nano_per_wh: int
-    energy_tick_wh: int
-    price_min_nano_per_wh: int
-    price_max_nano_per_wh: int
-    quantity_max_wh: int
-    orders_per_pod_max: int
-    """Open orders of one pod for one delivery."""
-    opens_before_us: int
-    """The gate opens so long before the start of the delivery."""
-    closes_before_us: int
-    """It closes so long before; negative: inside or after it."""
-    network_fee_nano_per_wh: int
-    deviations: str
-    """How what was metered otherwise than traded is settled."""
 
 
 class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,22 +157,6 @@ _COMMUNITY = CommunityTold(
     now_local="2026-05-01T10:12:04.218000+01:00",
     entry=4711,
 )
-_PRODUCT = ProductTold(
-    product="halfhour",
-    mechanism="call_auction",
-    rule="",
-    pricing="uniform",
-    price_tick_nano_per_wh=10,
-    energy_tick_wh=1,
-    price_min_nano_per_wh=-500_000,
-    price_max_nano_per_wh=500_000,
-    quantity_max_wh=100_000,
-    orders_per_pod_max=8,
-    opens_before_us=172_800_000_000,
-    closes_before_us=3_600_000_000,
-    network_fee_nano_per_wh=0,
-    deviations="pooled",
-)
 _DELIVERY = DeliveryTold(
     product="halfhour",
     delivery="2026-05-01T12:00Z",
@@ -264,40 +222,6 @@ async def get_community(request: Request, who: Who) -> Response:
         entry=node.history.seq,
     )
     return answer(told)
-
-
-@market.get(
-    "/products",
-    needs=(Permission.READ_MARKET,),
-    answer=tuple[ProductTold, ...],
-    gives=(_PRODUCT,),
-    is_tagged=True,
-)
-async def list_products(request: Request, who: Who) -> Response:
-    """List what can be traded, in order of definition."""
-    check(request, who, Permission.READ_MARKET)
-    known = node_of(request).state().registry.products.values()
-    return settled(request, [product_told(product) for product in known])
-
-
-def product_told(product: Product) -> ProductTold:
-    """Return a product as it is told."""
-    return ProductTold(
-        product=product.product,
-        mechanism=product.mechanism.value,
-        rule=product.rule,
-        pricing=product.pricing.value,
-        price_tick_nano_per_wh=product.price_tick,
-        energy_tick_wh=product.energy_tick,
-        price_min_nano_per_wh=product.price_min,
-        price_max_nano_per_wh=product.price_max,
-        quantity_max_wh=product.quantity_max_wh,
-        orders_per_pod_max=product.orders_per_pod_max,
-        opens_before_us=product.opens_before_us,
-        closes_before_us=product.closes_before_us,
-        network_fee_nano_per_wh=product.network_fee,
-        deviations=product.deviations.value,
-    )
 
 
 @market.get(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.clock import Clock
 from wattbay.kernel.evidence import Reading, ReadingStore
 from wattbay.kernel.kernel import Answer
-from wattbay.periods import Calendar
+from wattbay.periods import Calendar, Instant
 from wattbay.views.history import History
 from wattbay.watch.alerts import AlertStore
 from wattbay.watch.health import Healths
@@ -28,6 +28,20 @@ class Latest(Protocol):
 
     def all(self) -> Mapping[MeterId, Reading]:
         """Return the last reading of every device."""
+
+
+class ToldCommand(NamedTuple):
+    """What a device was told, and what it answered."""
+
+    number: int
+    what: str
+    """``ping``, ``set_point`` or ``tariff``."""
+    sent_at: Instant
+    expires_at: Instant
+    answered_at: Instant | None = None
+    """When its answer came; None while there is none."""
+    refused: str = ""
+    """Why it was not carried out, in the device's words; empty where it was."""
 
 
 class Wire(Protocol):
@@ -46,6 +60,9 @@ class Wire(Protocol):
         AdapterError
             If the broker is gone.
         """
+
+    def told(self, device: MeterId) -> Sequence[ToldCommand]:
+        """Return the last commands of a device and their answers, oldest first."""
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish on a topic that does not begin with ``em/``."""
@@ -74,6 +91,25 @@ class BackedUp(NamedTuple):
     size_bytes: int
 
 
+class KeptEntry(NamedTuple):
+    """An entry of the journal as it stands there."""
+
+    previous_hash: bytes
+    """Of the entry before it; of the first one, 32 zero bytes."""
+    data: bytes
+    """Its canonical bytes."""
+    hash: bytes
+
+
+class Head(NamedTuple):
+    """Where the journal ends."""
+
+    entry: int
+    """Number of the last entry; 0 where there is none."""
+    hash: bytes
+    """Of that entry: it names all that is before it, too."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much anybody may ask."""
@@ -100,6 +136,9 @@ class Node:
     submit: Callable[[Command], Awaitable[Answer]]
     state: Callable[[], State]
     """What holds now. Read, never changed."""
+    entry: Callable[[int], KeptEntry | None]
+    """Returns an entry of the journal by its number; None where the journal does not hold it."""
+    head: Callable[[], Head]
     history: History
     readings: ReadingStore
     latest: Latest

@@ -6,6 +6,7 @@ from wattbay.adapters.api import elecbay, energynet
 from wattbay.adapters.api.aggregates import aggregates
 from wattbay.adapters.api.alerts import alerts
 from wattbay.adapters.api.backups import backups
+from wattbay.adapters.api.device_answers import device_answers
 from wattbay.adapters.api.device_life import device_life
 from wattbay.adapters.api.devices import devices
 from wattbay.adapters.api.entrance import entrance
@@ -19,6 +20,7 @@ from wattbay.adapters.api.order_lists import order_lists
 from wattbay.adapters.api.orders import orders
 from wattbay.adapters.api.parties import parties
 from wattbay.adapters.api.pods import pods
+from wattbay.adapters.api.products import products
 from wattbay.adapters.api.receipts import receipts
 from wattbay.adapters.api.running import running
 from wattbay.adapters.api.sections import Section
@@ -33,11 +35,13 @@ def sections() -> tuple[Section, ...]:
         orders,
         order_lists,
         market,
+        products,
         receipts,
         statements,
         metering,
         devices,
         device_life,
+        device_answers,
         alerts,
         money,
         pods,

@@ -34,10 +34,13 @@ from wattbay.adapters.mqtt.topics import (
 from wattbay.errors import AdapterError, WireError
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.clock import Clock
+from wattbay.periods import Instant
 
 ANSWERS_MAX = 20
 """Commands of one device whose answers are kept."""
 DEVICES_MAX = 200_000
+REASON_CHARACTERS_MAX = 200
+"""Of the words of a device that did not carry out a command; the rest is not kept."""
 STATUS = MappingProxyType({b"online": True, b"offline": False})
 
 
@@ -45,7 +48,10 @@ class Told(NamedTuple):
     """A command that a device was sent, and its answer once there is one."""
 
     command: Command
-    answer: Answer | None
+    sent_at: Instant
+    answer: Answer | None = None
+    answered_at: Instant | None = None
+    """When the answer came, by our clock."""
 
 
 class DeviceLine:
@@ -58,6 +64,7 @@ class DeviceLine:
         clock: Clock,
         is_known: Callable[[MeterId], bool],
         status: Callable[[MeterId, bool], None],
+        answered: Callable[[MeterId, Told], None] | None = None,
     ) -> None:
         """Say and hear nothing before `open`.
 
@@ -67,12 +74,15 @@ class DeviceLine:
             Tells whether a device is enrolled.
         status
             Hears whether a device is online.
+        answered
+            Hears each command that a device has answered.
         """
         self._community = community
         self._client = client
         self._clock = clock
         self._is_known = is_known
         self._status = status
+        self._answered = answered
         self._number = 0
         self._told: dict[MeterId, deque[Told]] = {}
         self._counts: Counter[str] = Counter()
@@ -127,12 +137,15 @@ class DeviceLine:
         self._client.publish(topic, encode_command(command), qos=1)
         if device in self._told or len(self._told) < DEVICES_MAX:
             told = self._told.setdefault(device, deque(maxlen=ANSWERS_MAX))
-            told.append(Told(command, None))
+            told.append(Told(command, self._clock.now()))
         self._counts["sent"] += 1
         return self._number
 
     def told(self, device: MeterId) -> list[Told]:
-        """Return the last commands of a device and their answers, oldest first."""
+        """Return the last commands of a device and their answers, oldest first.
+
+        The first answer to a command stands: one that came twice is answered twice.
+        """
         return list(self._told.get(device, ()))
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -178,7 +191,16 @@ class DeviceLine:
             self._counts["wrong form"] += 1
             return
         self._counts["answers"] += 1
-        told = self._told.get(device)
-        for place, one in enumerate(told or ()):
-            if told is not None and one.command.number == answer.number:
-                told[place] = Told(one.command, answer)
+        told = self._told.get(device, ())
+        for place, one in enumerate(told):
+            if one.command.number == answer.number and one.answer is None:
+                self._keep(device, place, answer)
+                return
+
+    def _keep(self, device: MeterId, place: int, answer: Answer) -> None:
+        """Keep the answer to a command that had none, and tell of it."""
+        told, words = self._told[device], answer.refused[:REASON_CHARACTERS_MAX]
+        kept = structs.replace(answer, refused=words)
+        told[place] = told[place]._replace(answer=kept, answered_at=self._clock.now())
+        if self._answered is not None:
+            self._answered(device, told[place])

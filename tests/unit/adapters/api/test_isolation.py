@@ -79,6 +79,7 @@ OTHERS: dict[str, Case] = {
     "rotate_key": Case("/devices/m-h01/key", {"request": ENROLMENT}),
     "get_health": Case("/devices/m-h01/health"),
     "get_last_reading": Case("/devices/m-h01/reading"),
+    "list_commands": Case("/devices/m-h01/commands"),
     "command_device": Case("/devices/m-h01/commands", {"cmd": "ping"}),
     "get_alert": Case("/alerts/1"),
     "acknowledge_alert": Case("/alerts/1/acknowledge", {"note": "mine"}),
@@ -123,6 +124,17 @@ STAFF: dict[str, Case] = {
             "network_regional_nano_per_wh": 0,
         },
     ),
+    "define_product": Case(
+        "/products",
+        {
+            "product": "mine",
+            "price_min_nano_per_wh": 0,
+            "price_max_nano_per_wh": 1,
+            "opens_before_us": 2,
+            "closes_before_us": 1,
+        },
+    ),
+    "get_entry": Case("/journal/entries/1"),
     "list_aggregates": Case(f"/aggregates?since={DELIVERY}&until=2013-06-11T00:00Z"),
     "get_allocation": Case(f"/files/allocation?since={DELIVERY}"),
     "get_missing_readings": Case(f"/files/missing-readings?since={DELIVERY}"),
@@ -171,6 +183,7 @@ SAME: dict[str, Case] = {
     "list_tariffs": Case("/tariffs"),
     "get_tariff": Case("/tariffs/flat"),
     "list_retail_prices": Case("/retail-prices"),
+    "get_head": Case("/journal/head"),
 }
 """What is the same for everybody: nobody's name is in it."""
 
@@ -265,7 +278,7 @@ def what_stands(bench: Bench) -> tuple[object, ...]:
         people.logins(),
         people.keys("p01"),
         bench.alerts.find(),
-        tuple(bench.wire.told),
+        tuple(bench.wire.sent),
     )
 
 

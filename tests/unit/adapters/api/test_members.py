@@ -364,7 +364,7 @@ def test_a_device_is_told_what_to_do() -> None:
     }
     sent = bench.call("p01", "POST", path, set_point)
     assert (sent.status_code, sent.json()) == (202, {"device": "m-h01", "number": 1})
-    device, order = bench.wire.told[0]
+    device, order = bench.wire.sent[0]
     assert device == "m-h01"
     assert order == {
         "cmd": "set_point",
@@ -383,7 +383,7 @@ def test_a_device_is_told_what_to_do() -> None:
     assert bench.call("boss", "POST", path, shown).json()["number"] == 2
     assert bench.call("p01", "POST", path, {"cmd": "explode"}).status_code == 422
     bench.call("p01", "POST", path, {"cmd": "ping", "expires_at": "2013-06-09T13:00Z"})
-    orders = [dict(order) for _, order in bench.wire.told if isinstance(order, dict)]
+    orders = [dict(order) for _, order in bench.wire.sent if isinstance(order, dict)]
     commands = [type(command_of(order, 1)).__name__ for order in orders]
     assert commands == ["SetPoint", "ShowTariff", "Ping"]
 

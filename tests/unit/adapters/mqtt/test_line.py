@@ -17,7 +17,8 @@ from wattbay.adapters.mqtt.commands import (
     decode_command,
     encode_answer,
 )
-from wattbay.adapters.mqtt.line import ANSWERS_MAX, DeviceLine
+from wattbay.adapters.mqtt.line import ANSWERS_MAX, REASON_CHARACTERS_MAX, DeviceLine, Told
+from wattbay.assembly.device_wire import DeviceWire
 from wattbay.errors import WireError
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.clock import SimulatedClock
@@ -32,9 +33,11 @@ class Scene:
         self.broker = MemoryBroker()
         self.clock = SimulatedClock(EVE)
         self.heard: list[tuple[MeterId, bool]] = []
+        self.answered: list[tuple[MeterId, Told]] = []
         self.line = DeviceLine(
             LONDON, self.broker.client(), self.clock, lambda device: device == M07,
             lambda device, is_online: self.heard.append((device, is_online)),
+            lambda device, told: self.answered.append((device, told)),
         )  # fmt: skip
         asyncio.run(self.line.open())
 
@@ -71,7 +74,7 @@ def test_commands_that_come_over_rest_are_those_that_go_out() -> None:
     broker, clock = MemoryBroker(), SimulatedClock(EVE)
     line = DeviceLine(TOWN, broker.client(), clock, lambda _: True, lambda _device, _is: None)
     asyncio.run(line.open())
-    bench = a_node(wire=line)
+    bench = a_node(wire=DeviceWire(line))
     path = "/api/v1/devices/m-h01/commands"
     span = {"start": "2013-06-09T12:00Z", "end": "2013-06-09T12:30Z"}
     price = {**span, "import_nano_per_wh": 140_000, "export_nano_per_wh": 40_000}
@@ -105,8 +108,31 @@ def test_answer_of_a_device_stands_beside_its_command() -> None:
     scene.say("em/v1/london/m07/evt", encode_answer(answer))
     scene.say("em/v1/london/m07/evt", b"{")
     (told,) = scene.line.told(M07)
-    assert told.answer == answer
+    assert (told.answer, told.sent_at, told.answered_at) == (answer, EVE, EVE)
+    assert scene.answered == [(M07, told)]
     assert scene.line.counts == {"sent": 1, "answers": 1, "wrong form": 1}
+
+
+def test_first_answer_stands_where_a_command_came_twice() -> None:
+    scene = Scene()
+    number = scene.tell(Ping(number=0, expires_at=SOON))
+    scene.clock.advance(SOON)
+    for refused in ("", "repeated"):
+        answer = Answer(number=number, at=EVE, refused=refused)
+        scene.say("em/v1/london/m07/evt", encode_answer(answer))
+    (told,) = scene.line.told(M07)
+    assert told.answer == Answer(number=number, at=EVE)
+    assert (told.sent_at, told.answered_at) == (EVE, SOON)
+    assert len(scene.answered) == 1
+
+
+def test_answer_to_what_nobody_asked_is_not_kept() -> None:
+    scene = Scene()
+    scene.say("em/v1/london/m07/evt", encode_answer(Answer(number=7, at=EVE)))
+    number = scene.tell(Ping(number=0, expires_at=SOON))
+    scene.say("em/v1/london/m07/evt", encode_answer(Answer(number=number + 1, at=EVE)))
+    assert [told.answer for told in scene.line.told(M07)] == [None]
+    assert scene.answered == []
 
 
 def test_what_is_kept_of_a_device_is_bounded() -> None:
@@ -114,6 +140,12 @@ def test_what_is_kept_of_a_device_is_bounded() -> None:
     for _ in range(ANSWERS_MAX + 5):
         scene.tell(Ping(number=0, expires_at=SOON))
     assert len(scene.line.told(M07)) == ANSWERS_MAX
+    last = scene.line.told(M07)[-1].command.number
+    long = encode_answer(Answer(number=last, at=EVE, refused="x" * 9_000))
+    scene.say("em/v1/london/m07/evt", long)
+    answer = scene.line.told(M07)[-1].answer
+    assert answer is not None
+    assert answer.refused == "x" * REASON_CHARACTERS_MAX
 
 
 @pytest.mark.parametrize("topic", ["em/v1/london/m07/cmd", "$SYS/broker"])

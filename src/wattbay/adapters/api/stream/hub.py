@@ -141,7 +141,7 @@ class Hub:
         """Take what was heard of a device on the wire, such as that it is online."""
         if not src.is_known(device, self._sources.state()):
             return
-        self.memory.said.setdefault(device, {}).update(said)
+        self.memory.hear(device, said, at)
         if self.board.has_any(Kind.DEVICES):
             body = self.memory.device(device)
             self._of_a_party(Kind.DEVICES, device, kind, body, at=at, key=device)

@@ -19,6 +19,8 @@ from wattbay.periods import Instant, to_text
 
 RECENT_MAX = 100
 PRICES_MAX = 1_000
+OF_THEN = frozenset({"answer"})
+"""What was heard of a device that is for whose it was then; all else is for whose it is."""
 
 
 class Memory:
@@ -35,8 +37,8 @@ class Memory:
         self.market: deque[Remark] = deque(maxlen=RECENT_MAX)
         self.grid: deque[Remark] = deque(maxlen=RECENT_MAX)
         self.prices: OrderedDict[str, Mapping[str, object]] = OrderedDict()
-        self.said: dict[MeterId, dict[str, object]] = {}
-        """What was heard of devices on the wire."""
+        self.said: dict[MeterId, dict[str, tuple[object, Instant]]] = {}
+        """What was heard of devices on the wire, and when."""
         self.clock: Mapping[str, object] = {"now": to_text(at), "speed": 1.0}
         state = sources.state()
         for limit in state.market.limits:
@@ -109,7 +111,24 @@ class Memory:
 
     def device(self, device: MeterId) -> Mapping[str, object]:
         """Return a device as it is told."""
-        return src.device_row(device, self.sources.state(), self.said.get(device, {}))
+        state = self.sources.state()
+        said = {
+            name: value
+            for name, (value, at) in self.said.get(device, {}).items()
+            if name not in OF_THEN or self._is_same(device, at)
+        }
+        return src.device_row(device, state, said)
+
+    def hear(self, device: MeterId, said: Mapping[str, object], at: Instant) -> None:
+        """Remember what was heard of a device on the wire."""
+        heard = self.said.setdefault(device, {})
+        heard.update((name, (value, at)) for name, value in said.items())
+
+    def _is_same(self, device: MeterId, at: Instant) -> bool:
+        """Tell whether a device is whose it was at an instant."""
+        state = self.sources.state()
+        now = max(at, self.at)
+        return src.party_of(device, at, state) == src.party_of(device, now, state)
 
     def _devices(self, audience: str) -> Mapping[str, object]:
         found = src.devices(self.sources, audience, self.at)
