@@ -19,6 +19,7 @@ from wattbay.simulation.scenario import PACKAGED, Scenario, load_scenario, scena
 
 NAMES = (
     "fontana-week",
+    "live-street",
     "london-dst",
     "london-tariffs",
     "london-week",
@@ -31,6 +32,7 @@ def test_packaged_scenarios_are_listed_with_homes_and_days() -> None:
     listed = {one.name: (one.homes, one.days) for one in scenarios()}
     assert listed == {
         "fontana-week": (17, 7),
+        "live-street": (24, 199),
         "london-dst": (60, 6),
         "london-tariffs": (12, 4),
         "london-week": (60, 7),
