@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks import batches, blocks, ingest, start, trading
+from benchmarks import api, batches, blocks, ingest, start, trading
 from benchmarks import book as order_book
 from benchmarks import history as past
 from benchmarks import postgres_journal as on_postgres
@@ -298,6 +298,16 @@ def watched() -> Iterator[Figure]:
         yield Figure(what, cost_us, "CPU µs", *WATCH_BOUNDS_US)
 
 
+REST_BOUNDS_US = (500, 350)
+"""Bound and aim, a single order with its log line and its counts. [µs]"""
+
+
+def over_rest() -> Iterator[Figure]:
+    """Measure what a single order costs the service over REST; see `api`."""
+    for what, cost in api.costs():
+        yield Figure(f"order over REST, {what}", cost.cpu_us, "CPU µs", *REST_BOUNDS_US)
+
+
 METER_TO_CLIENT_MS = {"embedded broker": (75, 50), "Mosquitto": (37.5, 25)}
 """Bound and aim of the 99th percentile, at 1,000 readings a second. [ms]"""
 
@@ -325,6 +335,7 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "trading": continuous_trading,
         "batches": batches_of_orders,
         "watch": watched,
+        "rest": over_rest,
         "stream": streamed,
         "postgres": postgres_journal,
         "history": history,
