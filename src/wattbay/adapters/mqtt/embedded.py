@@ -42,6 +42,7 @@ class EmbeddedBroker:
         self._listener = listener or Listener()
         logging.getLogger("amqtt").setLevel(logging.ERROR)
         logging.getLogger("transitions").setLevel(logging.ERROR)
+        logging.getLogger("amqtt.broker").addFilter(_is_told)
         self._broker = Broker(_configuration(self._listener), loop=asyncio.get_running_loop())
         # The library brings whoever connects what is retained under everybody's subscriptions.
         self._retained = self._broker._publish_retained_messages_for_subscription  # noqa: SLF001 - see above
@@ -74,6 +75,11 @@ class EmbeddedBroker:
     async def close(self) -> None:
         """Let everybody go and stop listening."""
         await self._broker.shutdown()
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Tell whether the library's remark is one: that a client left is not."""
+    return not str(record.msg).startswith("Task failed and will be skipped")
 
 
 def _configuration(listener: Listener) -> BrokerConfig:
