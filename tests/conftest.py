@@ -9,7 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite(
-    "tests.builders", "tests.servers", "tests.serving", "tests.strategies"
+    "tests.builders",
+    "tests.fleet",
+    "tests.outcomes",
+    "tests.servers",
+    "tests.serving",
+    "tests.strategies",
 )
 
 from tests.servers import program  # noqa: E402 - its assertions are rewritten first

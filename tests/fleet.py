@@ -19,6 +19,7 @@ import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.servers import WAIT_S
 from tests.serving import Service
 from wattbay.adapters.mqtt import enrolment
 from wattbay.adapters.mqtt.device import Device, Link, Registers
@@ -300,6 +301,8 @@ class Trader:
         """By request: what was answered; more than one would be a fault."""
         self.again = 0
         """How often an order was sent again."""
+        self.is_given_up = False
+        """Whether an order was given up without an answer: whoever should answer is gone."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -317,6 +320,8 @@ class Trader:
         """Send no more; wait for the answer that is under way."""
         self._stopping.set()
         if self._thread is not None:
+            self._thread.join(WAIT_S)
+            self.is_given_up = True
             self._thread.join()
 
     def _run(self) -> None:
@@ -338,6 +343,14 @@ class Trader:
 class RestTrader(Trader):
     """Orders over REST, each under an `Idempotency-Key`."""
 
+    def __init__(self, member: Member, service: Service, now: Callable[[], Instant]) -> None:
+        Trader.__init__(self, member, service, now)
+        self._client = httpx.Client(timeout=PATIENCE_S)
+
+    def stop(self) -> None:
+        Trader.stop(self)
+        self._client.close()
+
     def trade(self, request: str, delivery: Instant, number: int) -> None:
         told = {
             "pod": self.member.pod, "product": HALF_HOUR, "delivery": to_text(delivery),
@@ -345,9 +358,9 @@ class RestTrader(Trader):
         }  # fmt: skip
         headers = {**self.member.keyed.headers, "Idempotency-Key": request}
         is_sure = number % 5 != 0  # Now and then an order that was answered is sent again.
-        while not self._stopping.is_set() or not self.outcomes.get(request):
+        while not self.is_given_up and not (self._stopping.is_set() and request in self.outcomes):
             try:
-                answer = httpx.post(
+                answer = self._client.post(
                     f"{self.url}/api/v1/orders", json=told, headers=headers,
                     timeout=PATIENCE_S,
                 )  # fmt: skip
@@ -393,7 +406,7 @@ class MqttTrader(Trader):
         )  # fmt: skip
         payload = sign_order(order, self.community, member.device, member.signer)
         topic = order_topic(self.community, member.device)
-        while request not in self.outcomes:
+        while not self.is_given_up and request not in self.outcomes:
             self._client.publish(topic, payload, qos=1)
             with self._heard:
                 if not self._heard.wait_for(lambda: request in self.outcomes, PATIENCE_S):

@@ -39,10 +39,12 @@ class Service:
             self._running = subprocess.Popen(
                 self._command, env=self._environment, stdout=output, stderr=log, cwd=self.folder
             )
-        until(lambda: "/readyz" in self.printed or self._is_over(), "the service says where it is")
-        assert not self._is_over(), self.log
+        until(lambda: "/readyz" in self.printed or self.is_over, "the service says where it is")
+        assert not self.is_over, self.log
 
-    def _is_over(self) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it runs no more."""
         return self._running is None or self._running.poll() is not None
 
     def kill(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import resource
+import subprocess
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,20 @@ from tests.fleet import (
     Fleet,
     Keyed,
     Member,
+    RestTrader,
     administrator,
     fleet_of,
     join,
+    trading,
 )
-from tests.servers import mosquitto, until
+from tests.outcomes import check_history, check_readings
+from tests.servers import free_port, mosquitto, until
 from tests.serving import Service, serving
 from wattbay.adapters.stores.sqlite import SqliteReadingStore
 from wattbay.ids import PodId
 from wattbay.kernel.clock import MonotonicClock
-from wattbay.periods import DAY, HOUR, SECOND, Instant, Period, instant
+from wattbay.kernel.journal import SqliteJournal
+from wattbay.periods import DAY, HOUR, MINUTE, SECOND, Instant, Period, instant
 
 PLAIN = """
 listener {port} 127.0.0.1
@@ -197,3 +203,85 @@ def test_devices_keep_what_a_full_broker_does_not(tmp_path: Path) -> None:
             until(lambda: not device.waiting, "all are acknowledged")
         assert service.stop() == 0
     assert stored_numbers(tmp_path, member) == list(range(1, device.acknowledged + 1))
+
+
+# --- the disk --------------------------------------------------------------------------------
+
+DISK_BYTES = 24_000_000
+LOG_BYTES = 100_000
+
+
+class Disk:
+    """A small disk, where one can be mounted; elsewhere files that may not grow."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        options = ("-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", str(folder))
+        done = subprocess.run(["mount", *options], capture_output=True, check=False)
+        self.is_mounted = done.returncode == 0
+        self._filler = folder / "filler"
+
+    def fill(self, service: Service) -> None:
+        """Leave no room."""
+        if not self.is_mounted:
+            _, hard = resource.prlimit(service.pid, resource.RLIMIT_FSIZE)
+            most = len(service.log) + LOG_BYTES  # What it says of that is a file, too.
+            resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (most, hard))
+            return
+        with self._filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4_096))
+
+    def empty(self) -> None:
+        """Make room again; of a service that is started anew, files may grow."""
+        self._filler.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Take it away."""
+        if self.is_mounted:
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+
+@pytest.mark.mosquitto
+def test_service_on_a_full_disk_stops_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        disk = Disk(tmp_path / "disk")
+        stack.callback(disk.close)
+        _, port, _ = stack.enter_context(mosquitto(lambda _, port: PLAIN.format(port=port)))
+        settings = {**outside(port), "WATTBAY_HTTP__PORT": str(free_port())}
+        kept = disk.folder / "kept"
+        service = stack.enter_context(
+            serving(tmp_path, "--folder", str(kept), "--speed", BRISK, **settings)
+        )
+        admin = administrator(service)
+        members = [join(service, admin, name) for name in ("anna", "ben")]
+        fleet = stack.enter_context(fleet_of(service, members, tmp_path, port))
+        until(fleet.turn, "the exchange says what time it is")
+        trader = RestTrader(members[1], service, fleet.clock)
+        with trading([trader]):
+            until(
+                lambda: fleet.turn() and fleet.acknowledged > 20 and trader.answered > 20,
+                "readings and orders are answered",
+            )
+            disk.fill(service)
+            until(lambda: (fleet.turn(), service.is_over)[1], "it stops")
+            assert service.ended() == 1
+            assert "stopped" in service.log
+            disk.empty()
+            service.start()
+            answered, known = trader.answered, fleet.acknowledged
+            until(
+                lambda: (
+                    fleet.turn() and fleet.acknowledged > known and trader.answered > answered + 20
+                ),
+                "it goes on",
+            )
+        until(lambda: fleet.turn(is_measuring=False) and not fleet.waiting, "all is stored")
+        later = Instant(fleet.at + 20 * MINUTE)
+        until(lambda: fleet.turn(is_measuring=False) and fleet.now > later, "all is told")
+        assert service.stop() == 0
+        with closing(SqliteReadingStore(kept / "readings.sqlite")) as store:
+            check_readings(store, fleet)
+        with closing(SqliteJournal(kept / "journal.sqlite", read_only=True)) as journal:
+            check_history(journal, fleet, [trader])

@@ -484,8 +484,10 @@ class Live:
         watching.write_down(self.watch, self._watch_file)
         if self.exchange.tail.seq > self.exchange.snapshots.last_seq:
             self._snapshot()
-        await self._stack.aclose()
-        self.exchange.close()
+        try:
+            await self._stack.aclose()
+        finally:
+            self.exchange.close()
 
 
 def _free_port(host: str) -> int:

@@ -112,15 +112,19 @@ async def _live(settings: Settings, exchange: LiveExchange) -> int:
     with suppress(asyncio.CancelledError, BaseExceptionGroup):
         await work
     stop.cancel()
-    await live.close()
-    if failure is None:
-        out.print("stopped; start again to go on where it stopped")
-        return 0
-    for error in _leaves(failure):
-        if not isinstance(error, WattbayError | OSError):
-            raise failure
-        out.print(f"[red]stopped[/]: {error}")
-    return FAILED
+    failures = [] if failure is None else _leaves(failure)
+    try:
+        await live.close()
+    except (WattbayError, OSError) as error:  # What failed before, often: it is told once.
+        failures += [error] if str(error) not in map(str, failures) else []
+    if failure is not None and not all(isinstance(one, WattbayError | OSError) for one in failures):
+        raise failure
+    for one in failures:
+        out.print(f"[red]stopped[/]: {one}")
+    if failures:
+        return FAILED
+    out.print("stopped; start again to go on where it stopped")
+    return 0
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
