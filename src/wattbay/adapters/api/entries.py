@@ -15,7 +15,7 @@ from wattbay.access.roles import Permission
 from wattbay.adapters.api.answers import answer
 from wattbay.adapters.api.callers import Who, check, node_of
 from wattbay.adapters.api.forms import PodQuery
-from wattbay.adapters.api.node import Node
+from wattbay.adapters.api.node import Head, Node
 from wattbay.adapters.api.pages import Limit
 from wattbay.adapters.api.problems import not_found
 from wattbay.adapters.api.receipts import seen_pods
@@ -41,6 +41,12 @@ EntryPath = Annotated[
     int,
     Path(ge=1, le=SAFE_INTEGER_MAX, description="The number of an entry.", examples=[4711]),
 ]
+HEAD_STEP = 256
+"""Members are told the hash of every so many entries.
+
+Whoever had the hashes before and after a single one could try out whose order it was: everything
+else in it stands in the book. Of 256 entries together nobody can guess the bytes.
+"""
 HASH_PATTERN = r"^[0-9a-f]{64}$"
 Hash = Annotated[str, msgspec.Meta(pattern=HASH_PATTERN)]
 """SHA-256, in hexadecimal digits."""
@@ -88,13 +94,13 @@ class EntryKept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeadTold(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the journal ends."""
+    """Where the journal ends, or ended a little before."""
 
     community: str
     entry: int
-    """The last entry."""
+    """The last entry; to members, the last whose number is a multiple of 256."""
     head: Hash
-    """Its hash, which names all that is before it, too."""
+    """Its hash, which names all that is before it, too; zeros of entry 0."""
 
 
 _BYTES = b'[1,0,["SettlePeriod",0,"initial"],[]]'
@@ -105,7 +111,7 @@ _KEPT = EntryKept(
     bytes=b64encode(_BYTES).decode(),
     content=[1, 0, ["SettlePeriod", 0, "initial"], []],
 )
-_HEAD = HeadTold(community="town", entry=4_711, head="d85e0ae4" * 8)
+_HEAD = HeadTold(community="town", entry=4_608, head="d85e0ae4" * 8)
 _ENTRY = EntryTold(
     entry=4_711,
     at="2026-05-01T09:12:04.218Z",
@@ -197,14 +203,28 @@ async def get_entry(request: Request, who: Who, entry: EntryPath) -> Response:
     needs=(Permission.READ_MARKET,),
     answer=HeadTold,
     gives=_HEAD,
+    refuses=(404,),
 )
 async def get_head(request: Request, who: Who) -> Response:
-    """Tell where the journal ends: number and hash of its last entry.
+    """Tell the journal's head: number and hash of its last entry, to keep and compare later.
 
-    Keep both. Nobody can change what was before, or take it away, without coming to another hash
-    for that entry: `wattbay verify`, and whoever is handed the journal, can compare.
+    Nobody can change what was before, or take it away, without coming to another hash for that
+    entry: whoever is handed the journal can compare. Who does not see every entry is told the
+    last whose number is a multiple of 256: the hash of a single entry could give away whose it is.
     """
     check(request, who, Permission.READ_MARKET)
     node = node_of(request)
-    head = node.head()
+    head = node.head() if who.may(Permission.READ_ALL) else _told_head(node)
     return answer(HeadTold(community=node.community, entry=head.entry, head=head.hash.hex()))
+
+
+def _told_head(node: Node) -> Head:
+    """Return the head as members are told it."""
+    last = node.head().entry
+    entry = last - last % HEAD_STEP
+    if entry == 0:
+        return Head(0, GENESIS)
+    kept = node.entry(entry)
+    if kept is None:  # The journal was pruned between that entry and its end.
+        raise not_found(f"head to be told before entry {entry + HEAD_STEP}")
+    return Head(entry, kept.hash)
