@@ -34,13 +34,22 @@ class Service:
 
     def start(self) -> None:
         """Start it, and wait until it says where it is."""
+        self.begin()
+        until(lambda: self.is_up or self.is_over, "the service says where it is")
+        assert not self.is_over, self.log
+
+    def begin(self) -> None:
+        """Start it, whenever it may come to its turn."""
         self._output.write_bytes(b"")
         with self._output.open("ab") as output, self._log.open("ab") as log:
             self._running = subprocess.Popen(
                 self._command, env=self._environment, stdout=output, stderr=log, cwd=self.folder
             )
-        until(lambda: "/readyz" in self.printed or self.is_over, "the service says where it is")
-        assert not self.is_over, self.log
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether it has said where it is."""
+        return "/readyz" in self.printed
 
     @property
     def is_over(self) -> bool:

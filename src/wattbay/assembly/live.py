@@ -46,7 +46,7 @@ from wattbay.config import BrokerKind, Settings
 from wattbay.core.commands import Command
 from wattbay.core.events import Rejected
 from wattbay.errors import AdapterError, JournalError
-from wattbay.kernel.clock import SystemClock
+from wattbay.kernel.clock import SteadyClock
 from wattbay.kernel.evidence import ReadingStore
 from wattbay.kernel.intake import NOT_IN_HISTORY
 from wattbay.kernel.kernel import Answer
@@ -90,7 +90,7 @@ class Live:
         """
         self.settings = settings
         self.exchange = exchange
-        self.wall = SystemClock()
+        self.wall = SteadyClock()
         self._stack = AsyncExitStack()
         self._amiss: dict[str, str] = {}
         self._backing_up = asyncio.Lock()

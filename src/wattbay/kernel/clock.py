@@ -29,6 +29,37 @@ class SystemClock:
         """Do nothing: this time passes by itself."""
 
 
+class SteadyClock:
+    """The wall clock as long as it goes on; where that is set back, time passes from where it was.
+
+    For whatever ends by time and must not begin again: sessions, tokens, rests after wrong
+    passwords. Where the wall clock is ahead again, it is followed.
+    """
+
+    def __init__(self, wall: Clock | None = None, passing: Clock | None = None) -> None:
+        """Begin with what the wall clock says.
+
+        Parameters
+        ----------
+        passing
+            Tells how much time passed, whatever date it is.
+        """
+        self._wall = SystemClock() if wall is None else wall
+        self._passing = MonotonicClock() if passing is None else passing
+        self._at = self._wall.now()
+        self._passed = self._passing.now()
+
+    def now(self) -> Instant:
+        """Return the present instant: never one before what it told last."""
+        passed = self._passing.now()
+        self._at = max(self._wall.now(), Instant(self._at + passed - self._passed))
+        self._passed = passed
+        return self._at
+
+    def advance(self, to: Instant) -> None:
+        """Do nothing: this time passes by itself."""
+
+
 class SimulatedClock:
     """A clock that stands until it is told, and never goes back."""
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import EVE
-from wattbay.kernel.clock import SimulatedClock, SystemClock
+from wattbay.kernel.clock import MonotonicClock, SimulatedClock, SteadyClock, SystemClock
 from wattbay.periods import SECOND, Instant, instant
 
 
@@ -31,3 +31,36 @@ def test_system_clock_counts_microseconds_since_1970_and_cannot_be_told() -> Non
     before = clock.now()
     clock.advance(instant("2200-01-01T00:00Z"))
     assert instant("2024-01-01T00:00Z") < before <= clock.now() < instant("2200-01-01T00:00Z")
+
+
+class SetClock:
+    """A wall clock that somebody sets."""
+
+    def __init__(self, at: Instant) -> None:
+        self.at = at
+
+    def now(self) -> Instant:
+        return self.at
+
+    def advance(self, to: Instant) -> None:
+        """Pass by itself."""
+
+
+def test_steady_clock_passes_on_where_the_wall_clock_is_set_back_and_follows_it_ahead() -> None:
+    wall, passing = SetClock(EVE), SimulatedClock(Instant(0))
+    clock = SteadyClock(wall, passing)
+    assert clock.now() == EVE
+    wall.at = Instant(EVE - 100 * SECOND)
+    assert clock.now() == EVE
+    passing.advance(Instant(3 * SECOND))
+    assert clock.now() == EVE + 3 * SECOND
+    wall.at = Instant(EVE + 10 * SECOND)
+    assert clock.now() == clock.now() == EVE + 10 * SECOND
+
+
+def test_steady_clock_is_that_of_the_wall_and_cannot_be_told() -> None:
+    wall, clock = SystemClock(), SteadyClock()
+    before = wall.now()
+    clock.advance(instant("2200-01-01T00:00Z"))
+    assert before <= clock.now() <= wall.now() + SECOND
+    assert MonotonicClock().now() <= MonotonicClock().now()
