@@ -6,6 +6,7 @@ in no table here fails the test.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -393,6 +394,22 @@ def test_sums_of_five_homes_or_more_are_told(bench: Bench) -> None:
     assert told[-1]["homes"] == 6
     assert told[-1]["import_wh"] == 300
     assert told[-1]["export_wh"] == 600
+
+
+def test_others_have_their_turn_while_sums_are_made(bench: Bench) -> None:
+    path = f"{API}/aggregates?since={DELIVERY}&until=2013-06-11T00:00Z"
+
+    async def story() -> int:
+        turns = 0
+        async with bench.client("analyst") as client:
+            asked = asyncio.create_task(client.get(path))
+            while not asked.done():
+                turns += 1
+                await asyncio.sleep(0)
+            assert len((await asked).json()) == 48
+        return turns
+
+    assert asyncio.run(story()) > 48
 
 
 def test_a_denial_leaves_a_line_in_the_audit_log() -> None:
