@@ -72,8 +72,12 @@ def _sees(node: Node, who: Identity, device: str, told: ToldCommand) -> bool:
     """Tell whether a command is seen by somebody who sees the device: it was theirs then, too."""
     if who.may(Permission.MANAGE_DEVICES):
         return True
-    pod = pod_behind(node.state(), MeterId(device))
-    return pod is None or sight_of(node, who).sees_pod(node.state(), pod, told.sent_at)
+    state = node.state()
+    pod = pod_behind(state, MeterId(device))
+    if pod is None:
+        return True
+    joined = state.registry.pods[pod][0].since  # A device can be told something before that.
+    return sight_of(node, who).sees_pod(state, pod, max(told.sent_at, joined))
 
 
 def _told(told: ToldCommand) -> CommandTold:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.api_node import a_node
-from tests.builders import EVE, MIDNIGHT
+from tests.builders import EVE, MIDNIGHT, a_meter, pod_facts
 from wattbay.adapters.api.node import ToldCommand
+from wattbay.core.commands import RegisterPod
 from wattbay.ids import MeterId
 from wattbay.periods import DAY, HOUR, MINUTE, SECOND, Instant
 
@@ -59,3 +60,15 @@ def test_who_moves_in_does_not_see_what_a_device_was_told_before() -> None:
     assert [one["number"] for one in bench.call("p02", "GET", PATH).json()] == [2]
     assert bench.call("p01", "GET", PATH).status_code == 404
     assert [one["number"] for one in bench.call("boss", "GET", PATH).json()] == [2, 1]
+
+
+def test_who_joins_later_sees_what_the_device_was_told_before() -> None:
+    bench = a_node()
+    bench.submit(
+        RegisterPod(
+            facts=pod_facts("h07", party="p01", since=MIDNIGHT + DAY), meter=a_meter("m-h07")
+        )
+    )
+    bench.wire.answered[MeterId("m-h07")] = [told(1)]
+    found = bench.call("p01", "GET", PATH.replace("h01", "h07"))
+    assert [one["number"] for one in found.json()] == [1]
