@@ -18,6 +18,7 @@ from wattbay.adapters.mqtt.readings import to_command
 from wattbay.core.commands import Command
 from wattbay.core.events import Rejected
 from wattbay.core.exchange import State
+from wattbay.core.metering import DRIFT_MAX_US
 from wattbay.core.reasons import Reason
 from wattbay.errors import AdapterError, WireError
 from wattbay.ids import CommunityId, MeterId
@@ -108,7 +109,7 @@ class Reception:
             if known is None:  # Revoked meanwhile.
                 continue
             odd = self._of.watch.judge(reading, now, known)
-            self._note(reading)
+            self._note(reading, now)
             if odd:
                 found += odd
                 if is_hard(odd):
@@ -128,9 +129,11 @@ class Reception:
         if found:
             self._tell(found)
 
-    def _note(self, reading: Reading) -> None:
+    def _note(self, reading: Reading, now: Instant) -> None:
         before = self._latest.get(reading.device)
-        if before is None or before.measured_at <= reading.measured_at:
+        # A stamp of tomorrow would be the latest until then.
+        is_past = reading.measured_at <= now + DRIFT_MAX_US
+        if is_past and (before is None or before.measured_at <= reading.measured_at):
             self._latest[reading.device] = reading
         self._of.health.heard(reading)
 
@@ -303,7 +306,7 @@ class Reception:
             stored = self._of.store.of_device(self._of.community, pod.meter, Period(since, now))
             for reading in stored:
                 count += 1
-                self._note(reading)
+                self._note(reading, now)
                 odd = self._of.watch.judge(reading, now, facts)
                 if odd:
                     self._tell(odd)

@@ -258,7 +258,10 @@ class SqliteReadingStore:
     def runs(self, source: Source) -> Runs:
         """Return which numbers of a device's start are accounted for."""
         number = self._numbers.get((source.community, source.device))
-        return Runs() if number is None else Runs(self._runs_of(number, source.boot))
+        try:
+            return Runs() if number is None else Runs(self._runs_of(number, source.boot))
+        except sqlite3.Error as error:
+            raise self._unread(error) from error
 
     def of_device(
         self, community: CommunityId, device: MeterId, within: Period
@@ -305,8 +308,14 @@ class SqliteReadingStore:
         )
 
     def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[Reading]:
-        for row in self._db.execute(query, values):
-            yield Reading(*row)
+        try:
+            for row in self._db.execute(query, values):
+                yield Reading(*row)
+        except sqlite3.Error as error:
+            raise self._unread(error) from error
+
+    def _unread(self, error: sqlite3.Error) -> AdapterError:
+        return AdapterError(f"{self._path} cannot be read: {error}")
 
     def forget(self, before: Instant) -> int:
         """Take away the readings measured before an instant; return how many they were."""

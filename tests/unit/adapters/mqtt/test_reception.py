@@ -132,6 +132,18 @@ def test_soft_finding_settles_as_suspect_and_is_told() -> None:
     assert [alert.anomaly for alert in scene.alerts.find()] == [Anomaly.TAMPER]
 
 
+def test_stamp_of_tomorrow_is_not_the_latest_until_then() -> None:
+    scene = Scene()
+    scene.bring(*minutes(scene, 0, 5))
+    ahead = scene.reading(48 * ISP_US, 6)
+    scene.store.add([ahead])
+    scene.reception.accepted([ahead])
+    scene.bring(scene.reading(6 * MINUTE, 6))
+    latest = scene.reception.of(METER)
+    assert latest is not None
+    assert latest.measured_at == MIDNIGHT + 6 * MINUTE
+
+
 def test_hard_finding_is_kept_as_evidence_and_never_submitted() -> None:
     scene = Scene()
     back = [scene.reading(0, 500), scene.reading(ISP_US, 400), scene.reading(2 * ISP_US, 560)]

@@ -15,7 +15,7 @@ from wattbay.adapters.stores.sqlite import SqliteReadingStore
 from wattbay.errors import AdapterError
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.evidence import Outcome, Reading, Source
-from wattbay.periods import MINUTE, Instant, instant
+from wattbay.periods import MINUTE, Instant, Period, instant
 
 LONDON = CommunityId("london")
 NOON = instant("2026-05-01T12:00Z")
@@ -56,6 +56,22 @@ def test_full_disk_is_told_and_nothing_of_the_batch_stands(tmp_path: Path) -> No
     assert set(store.add(new)) == {Outcome.STORED}
     assert list(store.runs(Source(LONDON, MeterId("m07"), 1))) == [(1, 2_100)]
     store.close()
+
+
+def test_file_that_cannot_be_read_is_told_as_any_store_tells_it(tmp_path: Path) -> None:
+    store = SqliteReadingStore(tmp_path / "readings.sqlite")
+    store.add(some(1, 10))
+    store._runs.clear()  # noqa: SLF001 - as after a fault
+    store._db.close()  # noqa: SLF001 - as a disk that is gone
+    span = Period(NOON, Instant(NOON + MINUTE))
+    for asked in (
+        lambda: list(store.of_device(LONDON, MeterId("m07"), span)),
+        lambda: list(store.at(LONDON, NOON)),
+        lambda: list(store.alarms(LONDON)),
+        lambda: list(store.runs(Source(LONDON, MeterId("m07"), 1))),
+    ):
+        with pytest.raises(AdapterError, match="cannot be read"):
+            asked()
 
 
 def test_other_database_is_no_store(tmp_path: Path) -> None:
