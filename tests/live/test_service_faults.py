@@ -132,6 +132,12 @@ def test_service_begins_without_its_broker_and_works_once_it_is_there(tmp_path: 
             until(lambda: service.ask("/readyz")[0] == 200, "it is ready")
             stored = 'wattbay_readings_total{outcome="stored"}'
             until(lambda: service.metric(stored) > 100, "the street's readings are stored")
+            broker.kill()
+            until(lambda: service.ask("/readyz")[0] == 503, "it says that the broker is gone")
+            until(lambda: service.metric("wattbay_parts_amiss") == 3, "each connection is gone")
+            assert "mqtt readings: the broker is gone" in str(service.ask("/readyz")[1])
+            broker.start()
+            until(lambda: service.ask("/readyz")[0] == 200, "it is ready again")
             assert service.stop() == 0
 
 
@@ -214,7 +220,7 @@ def test_devices_keep_what_a_full_broker_does_not(tmp_path: Path) -> None:
             device = fleet.meters[0].device
             until(lambda: fleet.turn() and device.acknowledged > 3, "readings are acknowledged")
             before_service.cut()
-            until(lambda: fleet.turn() and device.waiting > 30, "the broker is full")
+            until(lambda: fleet.turn() and device.waiting > 15, "the broker is full")
             before_service.heal()
             until(lambda: not device.waiting, "all are acknowledged")
         assert service.stop() == 0
@@ -468,3 +474,33 @@ def ask_the_zombie(service: Service, who: Keyed) -> None:
         told = {"party": "late", "facts": {"roles": ["prosumer"]}}
         status, answer = service.ask("/api/v1/parties", told, headers=who.headers)
         assert status != 201, answer
+
+
+@pytest.mark.mosquitto
+@pytest.mark.postgres
+def test_service_whose_store_of_readings_is_gone_says_so_and_devices_keep_them(
+    tmp_path: Path,
+) -> None:
+    with (
+        mosquitto(lambda _, port: PLAIN.format(port=port)) as (_, port, _),
+        postgres() as (database, conninfo),
+        serving(
+            tmp_path, "--folder", "kept", "--speed", BRISK,
+            WATTBAY_STORAGE__READINGS="postgresql", WATTBAY_STORAGE__DSN=conninfo,
+            **outside(port),
+        ) as service,
+    ):  # fmt: skip
+        member = join(service, administrator(service), "anna")
+        with fleet_of(service, [member], tmp_path, port) as fleet:
+            device = fleet.meters[0].device
+            until(lambda: fleet.turn() and device.acknowledged > 3, "readings are acknowledged")
+            database.kill()
+            until(lambda: fleet.turn() and device.waiting > 8, "readings wait")
+            status, told = service.ask("/readyz")
+            assert status == 503
+            assert "readings: the store does not answer" in str(told)
+            database.start()
+            until(lambda: not device.waiting, "all are acknowledged")
+            until(lambda: service.ask("/readyz")[0] == 200, "it is ready again")
+            assert device.acknowledged == len(fleet.meters[0].registers)
+        assert service.stop() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 
 from wattbay.adapters.mqtt.embedded import EmbeddedBroker, Listener
 from wattbay.adapters.mqtt.service import Address, GmqttClient
@@ -42,6 +43,27 @@ def client(mqtt: Mqtt, port: int, name: str = "") -> GmqttClient:
             tls=_tls(mqtt, port),
         )
     )
+
+
+def clients(mqtt: Mqtt, port: int) -> dict[str, GmqttClient]:
+    """Return the service's connections by what they are for, not open yet.
+
+    Raises
+    ------
+    ConfigError
+        If a certificate or password cannot be read.
+    """
+    names = {"readings": "", "devices": "devices", "market": "market"}
+    return {what: client(mqtt, port, name) for what, name in names.items()}
+
+
+def gone(connections: Mapping[str, GmqttClient]) -> dict[str, str]:
+    """Return which connections are not there, as is said of them."""
+    return {
+        f"mqtt {what}": "the broker is gone"
+        for what, one in connections.items()
+        if not one.is_connected
+    }
 
 
 def _password(mqtt: Mqtt) -> str | None:

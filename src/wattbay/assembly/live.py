@@ -29,6 +29,7 @@ from wattbay.adapters.mqtt.market.orders import Market
 from wattbay.adapters.mqtt.market.periods import Build
 from wattbay.adapters.mqtt.market.trends import StandardTrends
 from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
+from wattbay.adapters.mqtt.service import GmqttClient
 from wattbay.adapters.stores.postgres import PostgresReadingStore
 from wattbay.adapters.stores.retention import cutoff, retire
 from wattbay.adapters.stores.sqlite import SqliteReadingStore
@@ -93,6 +94,7 @@ class Live:
         self.wall = SteadyClock()
         self._stack = AsyncExitStack()
         self._amiss: dict[str, str] = {}
+        self._clients: Mapping[str, GmqttClient] = {}
         self._backing_up = asyncio.Lock()
         self.readings: ReadingStore = self._keep(stores.open_readings(settings))
         self.alerts: AlertStore = stores.open_alerts(settings)
@@ -186,17 +188,17 @@ class Live:
         """Make what speaks to the broker; it connects once the service runs."""
         exchange, mqtt = self.exchange, self.settings.mqtt
         self._connecting: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-        used = port or mqtt.port
+        clients = brokers.clients(mqtt, port or mqtt.port)
         self.ingest = Ingest(
             Community(
                 community=exchange.community, key_of=exchange.keys.key_of,
                 former_key_of=exchange.keys.former_key_of, accepted=self.reception.accepted,
                 refused=self.reception.refused,
             ),
-            self.readings, brokers.client(mqtt, used),
+            self.readings, clients["readings"],
         )  # fmt: skip
         self.line = DeviceLine(
-            exchange.community, brokers.client(mqtt, used, "devices"), self.exchange.clock,
+            exchange.community, clients["devices"], self.exchange.clock,
             lambda device: device in self.facts.all(), self._said, answers_to(self.hub),
         )  # fmt: skip
         market = Market(
@@ -209,17 +211,15 @@ class Live:
         if where.latitude is not None and where.longitude is not None:
             place = StandardTrends(latitude_deg=where.latitude, longitude_deg=where.longitude)
         periods = load_periods(self.settings.agent.model_dump(), Build(market.community))
-        self.agent = MarketAgent(
-            market, brokers.client(mqtt, used, "market"), periods=periods, trends=place
-        )
+        self.agent = MarketAgent(market, clients["market"], periods=periods, trends=place)
         if port is not None:
+            self._clients = clients
             exchange.readers.joined.append(self.agent)
             self.reception.listen(Reader(alert=self._announce))
             for name, wire in (
                 ("readings", self.ingest), ("devices", self.line), ("market", self.agent)
             ):  # fmt: skip
                 self._connecting.append((name, wire.open))
-                self._amiss[f"mqtt {name}"] = "not connected yet"
 
     def _said(self, device: Any, is_online: bool) -> None:  # noqa: ANN401, FBT001 - a callback
         self.health.said(device, is_online=is_online)
@@ -261,7 +261,8 @@ class Live:
 
     def amiss(self) -> Mapping[str, str]:
         """Return what is amiss, by part; empty where all is well."""
-        return dict(self._amiss)
+        away = {"readings": "the store does not answer"} if self.ingest.is_paused else {}
+        return {**away, **brokers.gone(self._clients), **self._amiss}
 
     # --- at work -----------------------------------------------------------------------------
 
@@ -471,7 +472,7 @@ class Live:
                 "exchange_clock_seconds": lambda: exchange.clock.now() / SECOND,
                 "deliveries_open": lambda: len(exchange.state().deliveries.open),
                 "devices": lambda: len(self.facts.all()),
-                "parts_amiss": lambda: len(self._amiss),
+                "parts_amiss": lambda: len(self.amiss()),
             },
         )
 

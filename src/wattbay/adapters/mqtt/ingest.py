@@ -110,6 +110,11 @@ class Ingest:
         """How many messages there were so far, by what became of them."""
         return MappingProxyType(self._counts)
 
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether the store does not answer and is being left alone."""
+        return self._is_paused
+
     async def open(self) -> None:
         """Subscribe to the readings of all devices.
 
