@@ -384,13 +384,17 @@ def _no_auction(node: Node, product: ProductId | None, delivery: Instant | None)
 
 def _earlier(node: Node, identity: Identity, key: RequestId) -> Response | None:
     """Return how an order stands that was placed with the same request before a restart."""
-    own = pods_of(node.state(), identity, node.clock.now())
-    want = Want("orders", {"request": str(key)}, frozenset(own), limit=1, newest_first=False)
-    rows = node.history.find(want).rows
-    if not rows:
-        return None
-    told = order_row_told(node, rows[0])
-    return answer(told, entry=told.entry)
+    state = node.state()
+    own = pods_of(state, identity, node.clock.now())
+    want = Want("orders", {"request": str(key)}, frozenset(own), limit=100, newest_first=False)
+    for row in node.history.find(want).rows:
+        start = Instant(int(row["delivery_start"] or 0))
+        facts = facts_at(state.registry, PodId(str(row["pod"])), start)
+        # Who had the pod before may have used the same request.
+        if facts is not None and identity.owns(facts.party):
+            told = order_row_told(node, row)
+            return answer(told, entry=told.entry)
+    return None
 
 
 # --- history ---------------------------------------------------------------------------------

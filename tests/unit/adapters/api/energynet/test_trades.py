@@ -15,6 +15,7 @@ from tests.builders import (
     a_party,
     a_reading,
     an_order,
+    list_deliveries,
     pod_facts,
 )
 from tests.energynet_calls import (
@@ -248,6 +249,21 @@ def test_an_offer_that_is_sent_twice_stands_once() -> None:
     assert len(call(bench, "GET", AVAILABLE, "p02").json()["offers"]) == 1
     other = call(bench, "POST", OFFER, json=an_offer(amount=2), key="k1")
     assert other.status_code == 422
+
+
+def test_who_moves_in_is_not_answered_with_the_offer_of_who_had_the_pod_before() -> None:
+    bench = a_market(a_board())
+    first = call(bench, "POST", OFFER, json=an_offer(), key="k1").json()
+    since = MIDNIGHT + DAY
+    bench.submit(
+        c.ChangePod(facts=pod_facts("h01", party="p02", since=since)),
+        list_deliveries(day="2013-06-11", start=since, product=BOARD),
+    )
+    bench.advance(since)
+    mine = call(bench, "POST", OFFER, "p02", json=an_offer(pod="h02"), key="k1")
+    assert mine.status_code == 201, mine.text
+    assert mine.json()["tradeId"] != first["tradeId"]
+    assert mine.json()["seller"] == "p02"
 
 
 def test_an_offer_that_is_sent_again_after_a_restart_stands_once() -> None:
