@@ -119,7 +119,7 @@ class Member(NamedTuple):
 
 def now_of(service: Service, who: Keyed) -> Instant:
     """Return what time the exchange has."""
-    status, told = service.ask("/api/v1/community", headers=who.headers)
+    status, told = service.call("/api/v1/community", headers=who.headers)
     assert status == 200, told
     return instant(told["now"])
 
@@ -150,10 +150,10 @@ def join(
             "meter": {"request": request or request_of(f"m-{name}", signed, home.community)},
         },
     }  # fmt: skip
-    status, answer = service.ask("/api/v1/members", told, headers=admin.headers)
+    status, answer = service.call("/api/v1/members", told, headers=admin.headers)
     assert status == 201, answer
     login = {"login": name, "roles": ["prosumer"], "parties": [name]}
-    status, answer = service.ask("/api/v1/logins", login, headers=admin.headers)
+    status, answer = service.call("/api/v1/logins", login, headers=admin.headers)
     assert status == 201, answer
     keyed = sign_up(service, name, answer["one_time_password"])
     return Member(name, signed, since, keyed)
@@ -425,7 +425,7 @@ class MqttTrader(Trader):
     def _on_connect(self, client: paho.Client, *_: object) -> None:
         client.subscribe(answer_topic(self.community, self.member.device), 1)
 
-    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+    def _on_message(self, _client: object, _context: object, message: paho.MQTTMessage) -> None:
         told = msgspec.json.decode(message.payload)
         if told.get("is") != "answer" or not told["seq"]:
             return  # At the door, or of something else: it is sent again.

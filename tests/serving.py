@@ -134,11 +134,11 @@ class Service:
 
     def metric(self, name: str) -> float:
         """Return a number that it tells of itself; 0 before it is told."""
-        _, told = self.ask("/metrics")
+        _, told = self.call("/metrics")
         lines = (line.rpartition(" ") for line in str(told).splitlines())
         return next((float(value) for known, _, value in lines if known == name), 0.0)
 
-    def ask(
+    def call(
         self,
         path: str,
         body: object = None,

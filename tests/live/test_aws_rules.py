@@ -90,7 +90,7 @@ def measured(service: Service) -> float:
     """Return how many readings are stored."""
     found = re.search(
         r'^wattbay_readings_total\{outcome="stored"\} (\S+)',
-        str(service.ask("/metrics")[1]),
+        str(service.call("/metrics")[1]),
         re.MULTILINE,
     )
     return 0.0 if found is None else float(found.group(1))
@@ -110,7 +110,7 @@ def test_street_trades_and_a_device_is_let_in_under_the_policies_of_the_page(
         service = Service(["--folder", "kept", "--speed", "600"], tmp_path, own)
         service.start()
         try:
-            until(lambda: service.ask("/readyz")[0] == 200, "it is let in")
+            until(lambda: service.call("/readyz")[0] == 200, "it is let in")
             until(lambda: measured(service) > 100, "readings come through the broker")
             assert device(tmp_path, "keys", "m99.pem").returncode == 0
             way = ("m99.pem", "street", "m99", "--broker", f"127.0.0.1:{port}")

@@ -48,7 +48,7 @@ def stored(service: Service, who: Keyed, device: str) -> list[str]:
         f"/api/v1/devices/{device}/readings"
         f"?since={to_text(Instant(now - 30 * MINUTE))}&until={to_text(now)}"
     )
-    status, told = service.ask(path, headers=who.headers)
+    status, told = service.call(path, headers=who.headers)
     assert status == 200, told
     return [one["measured_at"] for one in told["items"]]
 
@@ -68,7 +68,7 @@ def test_deployed_service_stores_what_a_device_enrolled_by_hand_measured(tmp_pat
         service.start()
         try:
             admin = administrator(service)
-            status, _ = service.ask(
+            status, _ = service.call(
                 "/api/v1/session", {"login": "admin", "password": service.admin_password}
             )
             assert status == 401
@@ -76,7 +76,7 @@ def test_deployed_service_stores_what_a_device_enrolled_by_hand_measured(tmp_pat
                 service, admin, "anna", home=ELM, isp_us=QUARTER_US,
                 request=json.loads(request.read_bytes()), signer=read_key(tmp_path / "m-anna.pem"),
             )  # fmt: skip
-            until(lambda: service.ask("/readyz")[0] == 200, "it is ready")
+            until(lambda: service.call("/readyz")[0] == 200, "it is ready")
             with fleet_of(
                 service, [member], tmp_path, port, tls=tls_of(pki, "m-anna"),
                 community=ELM.community,

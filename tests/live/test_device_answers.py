@@ -24,7 +24,7 @@ LATE = "2099-01-01T00:00Z"
 def told(service: Service, member: Member) -> list[dict[str, Any]]:
     """Return what a member's meter was told, and answered."""
     path = f"/api/v1/devices/{member.device}/commands"
-    status, answer = service.ask(path, headers=member.keyed.headers)
+    status, answer = service.call(path, headers=member.keyed.headers)
     assert status == 200, answer
     found: list[dict[str, Any]] = answer
     return found
@@ -33,7 +33,7 @@ def told(service: Service, member: Member) -> list[dict[str, Any]]:
 def tell(service: Service, member: Member, order: dict[str, object]) -> int:
     """Tell a member's meter something; return its number."""
     path = f"/api/v1/devices/{member.device}/commands"
-    status, answer = service.ask(path, {**order, "expires_at": LATE}, headers=member.keyed.headers)
+    status, answer = service.call(path, {**order, "expires_at": LATE}, headers=member.keyed.headers)
     assert status == 202, answer
     return int(answer["number"])
 
@@ -71,7 +71,7 @@ def test_household_tells_its_meter_something_and_learns_what_became_of_it(tmp_pa
             assert second["refused"] == answer["refused"] == "not known to this device"
             assert (second["answered_at"], second["what"]) == (answer["answered_at"], "set_point")
         path = f"/api/v1/devices/{member.device}/commands"
-        assert service.ask(path, headers=other.keyed.headers)[0] == 404
+        assert service.call(path, headers=other.keyed.headers)[0] == 404
 
 
 def test_head_that_a_member_kept_is_that_of_the_journal_that_is_handed_over(tmp_path: Path) -> None:
@@ -80,15 +80,15 @@ def test_head_that_a_member_kept_is_that_of_the_journal_that_is_handed_over(tmp_
         member = join(service, admin, "ann").keyed
 
         def head() -> dict[str, Any]:
-            found: dict[str, Any] = service.ask("/api/v1/journal/head", headers=member.headers)[1]
+            found: dict[str, Any] = service.call("/api/v1/journal/head", headers=member.headers)[1]
             return found
 
         until(lambda: head()["entry"], "there is a head to keep")
         kept = head()
         assert kept["entry"] % HEAD_STEP == 0
         path = f"/api/v1/journal/entries/{kept['entry']}"
-        assert service.ask(path, headers=member.headers)[0] == 403
-        status, entry = service.ask(path, headers=admin.headers)
+        assert service.call(path, headers=member.headers)[0] == 403
+        status, entry = service.call(path, headers=admin.headers)
         assert status == 200, entry
         whole = bytes.fromhex(entry["previous_hash"]) + b64decode(entry["bytes"])
         assert hashlib.sha256(whole).hexdigest() == entry["hash"] == kept["head"]

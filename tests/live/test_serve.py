@@ -32,7 +32,7 @@ def entries(service: Service) -> list[Entry]:
 
 def metric(service: Service, name: str) -> float:
     """Return a number that it tells of itself; 0 before it is told."""
-    _, told = service.ask("/metrics")
+    _, told = service.call("/metrics")
     for line in str(told).splitlines():
         if line.startswith(name):
             return float(line.rpartition(" ")[2])
@@ -51,7 +51,7 @@ def run_line(line: str, seconds: int) -> str:
 def test_street_trades_settles_stops_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with serving(tmp_path, "--folder", "kept", "--speed", SPEED) as service:
         until(lambda: metric(service, "wattbay_journal_entries") > 150, "much has happened")
-        assert service.ask("/readyz") == (200, {"status": "ready"})
+        assert service.call("/readyz") == (200, {"status": "ready"})
         assert service.stop() == 0
         first = entries(service)
         service.start()

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 import resource
 import subprocess
-import sys
-import threading
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.builders import a_party, entries_of, open_community
 from tests.chaos import chaos
-from tests.deployment import DEPLOY
 from tests.fleet import (
     ISP_US,
     STEP_US,
@@ -32,21 +25,12 @@ from tests.fleet import (
     trading,
 )
 from tests.outcomes import check_history, check_readings
-from tests.people import NOON, PASSWORD, SECRETS, a_login, quick_passwords
 from tests.servers import free_port, mosquitto, postgres, until
 from tests.serving import Service, serving
-from wattbay.access.denial import AccessDenied
-from wattbay.access.door import Door
-from wattbay.access.people import MemoryPeople
-from wattbay.adapters.stores.postgres_journal import PostgresJournal
 from wattbay.adapters.stores.sqlite import SqliteReadingStore
-from wattbay.core.commands import RegisterParty
 from wattbay.ids import PodId
-from wattbay.kernel.clock import MonotonicClock, SimulatedClock, SteadyClock
-from wattbay.kernel.intake import LiveIntake
-from wattbay.kernel.journal import MemoryJournal, SqliteJournal
-from wattbay.kernel.kernel import Answer, Kernel
-from wattbay.kernel.replay import verify
+from wattbay.kernel.clock import MonotonicClock
+from wattbay.kernel.journal import SqliteJournal
 from wattbay.periods import DAY, HOUR, MINUTE, SECOND, Instant, Period, instant
 
 PLAIN = """
@@ -75,7 +59,7 @@ def receipts_of(service: Service, who: Keyed, pod: PodId) -> dict[Instant, dict[
     found: dict[Instant, dict[str, Any]] = {}
     path = f"/api/v1/receipts?pod={pod}&limit=500"
     while path:
-        status, told = service.ask(path, headers=who.headers)
+        status, told = service.call(path, headers=who.headers)
         assert status == 200, told
         found |= {instant(one["delivery"]): one for one in told["items"]}
         path = told["next"]
@@ -126,19 +110,49 @@ def test_service_begins_without_its_broker_and_works_once_it_is_there(tmp_path: 
     with mosquitto(lambda _, port: PLAIN.format(port=port)) as (broker, port, _):
         broker.stop()
         with serving(tmp_path, "--folder", "kept", "--speed", FAST, **outside(port)) as service:
-            until(lambda: service.ask("/readyz")[0] == 503, "it says that it is not ready")
-            assert "does not let us in" in str(service.ask("/readyz")[1])
+            until(lambda: service.call("/readyz")[0] == 503, "it says that it is not ready")
+            assert "does not let us in" in str(service.call("/readyz")[1])
             broker.start()
-            until(lambda: service.ask("/readyz")[0] == 200, "it is ready")
+            until(lambda: service.call("/readyz")[0] == 200, "it is ready")
             stored = 'wattbay_readings_total{outcome="stored"}'
             until(lambda: service.metric(stored) > 100, "the street's readings are stored")
             broker.kill()
-            until(lambda: service.ask("/readyz")[0] == 503, "it says that the broker is gone")
+            until(lambda: service.call("/readyz")[0] == 503, "it says that the broker is gone")
             until(lambda: service.metric("wattbay_parts_amiss") == 3, "each connection is gone")
-            assert "mqtt readings: the broker is gone" in str(service.ask("/readyz")[1])
+            assert "mqtt readings: the broker is gone" in str(service.call("/readyz")[1])
             broker.start()
-            until(lambda: service.ask("/readyz")[0] == 200, "it is ready again")
+            until(lambda: service.call("/readyz")[0] == 200, "it is ready again")
             assert service.stop() == 0
+
+
+@pytest.mark.mosquitto
+@pytest.mark.postgres
+def test_service_whose_store_of_readings_is_gone_says_so_and_devices_keep_them(
+    tmp_path: Path,
+) -> None:
+    with (
+        mosquitto(lambda _, port: PLAIN.format(port=port)) as (_, port, _),
+        postgres() as (database, conninfo),
+        serving(
+            tmp_path, "--folder", "kept", "--speed", BRISK,
+            WATTBAY_STORAGE__READINGS="postgresql", WATTBAY_STORAGE__DSN=conninfo,
+            **outside(port),
+        ) as service,
+    ):  # fmt: skip
+        member = join(service, administrator(service), "anna")
+        with fleet_of(service, [member], tmp_path, port) as fleet:
+            device = fleet.meters[0].device
+            until(lambda: fleet.turn() and device.acknowledged > 3, "readings are acknowledged")
+            database.kill()
+            until(lambda: fleet.turn() and device.waiting > 8, "readings wait")
+            status, told = service.call("/readyz")
+            assert status == 503
+            assert "readings: the store does not answer" in str(told)
+            database.start()
+            until(lambda: not device.waiting, "all are acknowledged")
+            until(lambda: service.call("/readyz")[0] == 200, "it is ready again")
+            assert device.acknowledged == len(fleet.meters[0].registers)
+        assert service.stop() == 0
 
 
 # --- the network -----------------------------------------------------------------------------
@@ -307,200 +321,3 @@ def test_service_on_a_full_disk_stops_and_goes_on_when_there_is_room(tmp_path: P
             check_readings(store, fleet)
         with closing(SqliteJournal(kept / "journal.sqlite", read_only=True)) as journal:
             check_history(journal, fleet, [trader])
-
-
-# --- the clock -------------------------------------------------------------------------------
-
-
-class SetClock:
-    """A wall clock that somebody sets."""
-
-    def __init__(self, at: Instant) -> None:
-        self.at = at
-
-    def now(self) -> Instant:
-        return self.at
-
-    def advance(self, to: Instant) -> None:
-        """Pass by itself."""
-
-
-async def submitted(intake: LiveIntake, number: int) -> Answer:
-    return await intake.submit(RegisterParty(party=a_party(f"party-{number}")))
-
-
-def test_history_never_goes_back_when_the_clock_is_set_back() -> None:
-    clock, journal = SetClock(NOON), MemoryJournal()
-    kernel = Kernel(journal, clock)
-    kernel.submit(open_community())
-
-    async def story() -> None:
-        intake = LiveIntake(kernel, clock, 100)
-        serving_it = asyncio.create_task(intake.run())
-        for number, seconds in enumerate((0, 10, -3_600, 5, 4, 11)):
-            clock.at = Instant(NOON + seconds * SECOND)
-            answer = await asyncio.wait_for(submitted(intake, number), 10.0)
-            assert answer.seq == number + 2
-        serving_it.cancel()
-        await asyncio.gather(serving_it, return_exceptions=True)
-
-    asyncio.run(story())
-    stamps = [entry.at - NOON for entry in entries_of(journal)]
-    assert stamps == [one * SECOND for one in (0, 0, 10, 10, 10, 10, 11)]
-    verify(journal)
-
-
-def test_what_had_ended_stays_ended_when_the_clock_is_set_back() -> None:
-    wall, passing = SetClock(NOON), SimulatedClock(Instant(0))
-    people = MemoryPeople()
-    door = Door(people, SECRETS, SteadyClock(wall, passing), passwords=quick_passwords())
-    people.add_login(a_login(password_hash=quick_passwords().hash(PASSWORD)))
-    session = asyncio.run(door.sign_in("anna", PASSWORD))
-    token = door.issue_token(door.identify(session=session.token))
-    wall.at = Instant(NOON + 13 * HOUR)
-    shown: tuple[dict[str, str], ...] = ({"session": session.token}, {"bearer": token})
-    for one in shown:
-        with pytest.raises(AccessDenied):
-            door.identify(**one)
-    wall.at = Instant(NOON + 1)
-    for one in shown:
-        with pytest.raises(AccessDenied):
-            door.identify(**one)
-    later = asyncio.run(door.sign_in("anna", PASSWORD))
-    assert door.identify(session=later.token).login == "anna"
-    passing.advance(Instant(13 * HOUR))
-    with pytest.raises(AccessDenied):
-        door.identify(session=later.token)
-
-
-# --- the machine -----------------------------------------------------------------------------
-
-TTL_S = 2.0
-TAKEOVER_S = TTL_S + 0.5
-
-
-def a_standby(folder: Path, conninfo: str) -> Service:
-    """Return a service of a community in a database that waits for its turn."""
-    folder.mkdir()
-    config = folder / "wattbay.toml"
-    lines = (
-        "[community]", f'founding = "{DEPLOY / "community.toml"}"',
-        "[storage]", f'folder = "{folder / "kept"}"', f'dsn = "{conninfo}"',
-        *(f'{what} = "postgresql"' for what in ("journal", "readings", "people")),
-        f"lease_ttl_s = {TTL_S}",
-        "[mqtt]", 'broker = "none"',
-        # Whoever takes over has to know the same keys and tokens.
-        "[access]", f'secrets_file = "{folder.parent / "secrets.json"}"',
-    )  # fmt: skip
-    config.write_text("\n".join(lines), encoding="utf-8")
-    return Service(["--config", str(config), "--wait"], folder, PACES)
-
-
-def holder(conninfo: str) -> str:
-    """Return who holds the lease of the journal."""
-    with psycopg.connect(conninfo) as database:
-        row = database.execute("SELECT holder FROM wattbay.lease").fetchone()
-    return "" if row is None else str(row[0])
-
-
-def admit(service: Service, who: Keyed, name: str) -> int:
-    """Let a party in; return the entry in which that stands."""
-    told = {"party": name, "facts": {"roles": ["prosumer"]}}
-    headers = {**who.headers, "Idempotency-Key": name}
-    status, answer = service.ask("/api/v1/parties", told, headers=headers)
-    assert status == 201, answer
-    return int(answer["entry"])
-
-
-@pytest.mark.postgres
-def test_standby_takes_over_from_a_machine_that_stands_still_which_then_appends_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with ExitStack() as stack:
-        _, conninfo = stack.enter_context(postgres())
-        first = a_standby(tmp_path / "first", conninfo)
-        second = a_standby(tmp_path / "second", conninfo)
-        stack.callback(first.kill)
-        stack.callback(second.kill)
-        first.start()
-        admin = administrator(first)
-        second.begin()
-        entries = [admit(first, admin, f"party-{number}") for number in range(5)]
-        held = holder(conninfo)
-        until(lambda: waits_for_lease(conninfo), "the standby waits")
-        first.pause()
-        begun = MonotonicClock().now()
-        until(lambda: holder(conninfo) != held, "another holds the lease")
-        taken_s = (MonotonicClock().now() - begun) / SECOND
-        until(lambda: second.is_up and second.ask("/readyz")[0] == 200, "the standby serves")
-        served_s = (MonotonicClock().now() - begun) / SECOND
-        with capsys.disabled():
-            sys.stdout.write(f"\nlease over after {taken_s:.2f} s, served {served_s:.2f} s\n")
-        assert taken_s <= TAKEOVER_S
-        entries += [admit(second, admin, f"party-{number}") for number in range(5, 8)]
-        zombie = threading.Thread(target=ask_the_zombie, args=(first, admin))
-        zombie.start()
-        first.resume()
-        assert first.ended() == 1
-        zombie.join()
-        assert "another program holds the lease" in first.log
-        entries += [admit(second, admin, f"party-{number}") for number in range(8, 10)]
-        assert entries == sorted(set(entries))
-        assert second.stop() == 0
-        with closing(PostgresJournal(conninfo, read_only=True)) as journal:
-            verify(journal)
-            admitted = [
-                entry.command.party.party
-                for entry in entries_of(journal)
-                if isinstance(entry.command, RegisterParty)
-            ]
-        assert [one for one in admitted if one.startswith("party-")] == [
-            f"party-{number}" for number in range(10)
-        ]
-        assert "late" not in admitted
-
-
-def waits_for_lease(conninfo: str) -> bool:
-    """Tell whether somebody listens for the lease to end."""
-    with psycopg.connect(conninfo) as database:
-        listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%lease%'"
-        row = database.execute(f"{listening} AND pid <> pg_backend_pid()").fetchone()
-    return row is not None and int(row[0]) > 1
-
-
-def ask_the_zombie(service: Service, who: Keyed) -> None:
-    """Ask something of a service that stands still; whatever it answers, it is not done."""
-    with suppress(OSError, http.client.HTTPException):
-        told = {"party": "late", "facts": {"roles": ["prosumer"]}}
-        status, answer = service.ask("/api/v1/parties", told, headers=who.headers)
-        assert status != 201, answer
-
-
-@pytest.mark.mosquitto
-@pytest.mark.postgres
-def test_service_whose_store_of_readings_is_gone_says_so_and_devices_keep_them(
-    tmp_path: Path,
-) -> None:
-    with (
-        mosquitto(lambda _, port: PLAIN.format(port=port)) as (_, port, _),
-        postgres() as (database, conninfo),
-        serving(
-            tmp_path, "--folder", "kept", "--speed", BRISK,
-            WATTBAY_STORAGE__READINGS="postgresql", WATTBAY_STORAGE__DSN=conninfo,
-            **outside(port),
-        ) as service,
-    ):  # fmt: skip
-        member = join(service, administrator(service), "anna")
-        with fleet_of(service, [member], tmp_path, port) as fleet:
-            device = fleet.meters[0].device
-            until(lambda: fleet.turn() and device.acknowledged > 3, "readings are acknowledged")
-            database.kill()
-            until(lambda: fleet.turn() and device.waiting > 8, "readings wait")
-            status, told = service.ask("/readyz")
-            assert status == 503
-            assert "readings: the store does not answer" in str(told)
-            database.start()
-            until(lambda: not device.waiting, "all are acknowledged")
-            until(lambda: service.ask("/readyz")[0] == 200, "it is ready again")
-            assert device.acknowledged == len(fleet.meters[0].registers)
-        assert service.stop() == 0

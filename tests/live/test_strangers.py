@@ -140,7 +140,7 @@ class Client:
     def _on_subscribe(self, *_: object) -> None:
         self._subscribed.set()
 
-    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+    def _on_message(self, _client: object, _context: object, message: paho.MQTTMessage) -> None:
         self.heard.append((message.topic, bytes(message.payload)))
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class Teller:
 def counted(service: Service) -> Counter[tuple[str, str]]:
     """Return how often each outcome was counted, by family; but what the street does well."""
     found = Counter[tuple[str, str]]()
-    _, told = service.ask("/metrics")
+    _, told = service.call("/metrics")
     for line in str(told).splitlines():
         name, _, rest = line.partition('_total{outcome="')
         outcome, _, count = rest.partition('"} ')
@@ -209,7 +209,7 @@ def place_order(service: Service, member: Member, port: int) -> bytes:
 
 def orders_of(service: Service, who: Keyed) -> list[object]:
     """Return the orders of a member."""
-    status, told = service.ask("/api/v1/orders", headers=who.headers)
+    status, told = service.call("/api/v1/orders", headers=who.headers)
     assert status == 200, told
     return list(told["items"])
 
@@ -250,7 +250,7 @@ def test_ten_thousand_messages_of_strangers_are_counted_and_change_nothing(tmp_p
             teller.close()
             assert memory_kb[1] - memory_kb[0] < GROWTH_MAX_KB
             until(lambda: device.refused.get("bad signature"), "its device hears of it")
-            assert service.ask("/readyz")[0] == 200
+            assert service.call("/readyz")[0] == 200
             fleet.meters[0].measure(Instant(at + MINUTE))
             until(lambda: not fleet.waiting, "its next reading is stored")
             assert len(orders_of(service, member.keyed)) == 1
@@ -336,13 +336,13 @@ def test_two_thousand_malformed_requests_are_refused_and_change_nothing(tmp_path
             memory_kb.append(rss_kb(service))
         assert memory_kb[1] - memory_kb[0] < GROWTH_MAX_KB
         assert {400, 401, 403, 404, 405, 413, 422} <= set(found), found
-        _, metrics = service.ask("/metrics")
+        _, metrics = service.call("/metrics")
         assert "wattbay_http_errors_total 0.0" in str(metrics)
         assert (
             len([line for line in str(metrics).splitlines() if "http_requests_total" in line]) < 60
         )
         assert orders_of(service, member.keyed) == []
-        assert service.ask("/healthz")[0] == 200
+        assert service.call("/healthz")[0] == 200
 
 
 def test_malformed_messages_of_the_stream_end_it_and_nobody_else_hears(tmp_path: Path) -> None:
