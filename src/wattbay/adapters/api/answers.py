@@ -113,7 +113,7 @@ def _with_whole_numbers(body: bytes) -> bytes | None:
 def _flaw(text: str) -> Flaw:
     """Return where and what, of what msgspec says."""
     found = _WHERE.match(text)
-    what = text if found is None else found["what"]
+    what = (text if found is None else found["what"]).replace(r"\\Z'", "$'")
     where = "" if found is None else found["where"] or ""
     parts = [name or place for name, place in _PART.findall(where)]
     return Flaw(pointer="".join(f"/{part}" for part in parts) or "/", detail=what)

@@ -26,6 +26,7 @@ from wattbay.adapters.api.forms import (
     instant_of,
     local_text,
     maybe_text,
+    whole,
 )
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.pages import Page, Paged, cursor_of, next_path, read_cursor
@@ -152,7 +153,7 @@ class ShowTariff(
 ):
     """Let a display show what energy costs."""
 
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, whole(r"^[A-Z]{3}$")]
     prices: Annotated[tuple[PriceShown, ...], msgspec.Meta(min_length=1, max_length=PRICES_MAX)]
     expires_at: InstantText | None = None
 

@@ -59,7 +59,7 @@ def document(routes: Sequence[BaseRoute], sections: Sequence[Section], version: 
         ],
     )
     types = _types(operations)
-    refs, components = msgspec.json.schema_components(types, ref_template=_REF)
+    refs, components = _as_json_schema(msgspec.json.schema_components(types, ref_template=_REF))
     schemas = dict(zip(map(_key, types), refs, strict=True))
     paths = made["paths"]
     for one in operations:
@@ -82,6 +82,12 @@ def _types(operations: Iterable[Operation]) -> list[object]:
 
 def _key(kind: object) -> str:
     return repr(kind)
+
+
+def _as_json_schema(schemas: tuple[Any, Any]) -> tuple[list[Json], Json]:
+    """Return schemas with patterns that end as JSON Schema has it; see `forms.whole`."""
+    told = msgspec.json.encode(schemas).replace(rb'\\Z"', b'$"')
+    return msgspec.json.decode(told, type=tuple[list[Json], Json])
 
 
 def _kept_schemas(made: Json) -> Json:

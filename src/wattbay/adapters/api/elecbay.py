@@ -22,7 +22,7 @@ from wattbay.access.identity import Identity
 from wattbay.access.roles import Permission
 from wattbay.adapters.api.answers import JSON, answer, encoded, understood
 from wattbay.adapters.api.callers import caller, check, node_of
-from wattbay.adapters.api.forms import ID_PATTERN
+from wattbay.adapters.api.forms import ID_PATTERN, whole
 from wattbay.adapters.api.problems import Problem, not_found
 from wattbay.adapters.api.sections import Section
 from wattbay.errors import AdapterError
@@ -64,7 +64,7 @@ Said = str | dict[str, Any]
 class RecordWanted(msgspec.Struct, frozen=True, kw_only=True):
     """A request to the market."""
 
-    type: Annotated[str, Meta(pattern=ID_PATTERN, examples=["BID"])]
+    type: Annotated[str, whole(ID_PATTERN, examples=["BID"])]
     """The topic to which it goes: BID, OFFER, INFO, or another name on one level."""
     message: Annotated[Said, Meta(examples=['{"customerID": "h01", "kW": 1.5}'])]
     """Text, or an object."""

@@ -9,7 +9,7 @@ import msgspec
 
 from wattbay.access.identity import Identity
 from wattbay.access.roles import Permission
-from wattbay.adapters.api.forms import Amount, Id, Positive
+from wattbay.adapters.api.forms import Amount, Id, Positive, whole
 from wattbay.adapters.api.node import Admission, Node
 from wattbay.adapters.api.problems import Flaw, Problem
 from wattbay.core.facts import DeviceKind, Meter
@@ -17,7 +17,7 @@ from wattbay.errors import WireError
 from wattbay.ids import MeterId
 from wattbay.units import SAFE_INTEGER_MAX
 
-Hex = Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-fA-F]{2})+$", max_length=512)]
+Hex = Annotated[str, whole(r"^(?:[0-9a-fA-F]{2})+$", max_length=512)]
 Digits = Annotated[int, msgspec.Meta(ge=1, le=15)]
 
 
@@ -31,7 +31,7 @@ class Algorithm(StrEnum):
 class EnrolmentTold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `wattbay device register` writes: a public key, signed by its private one."""
 
-    form: Annotated[str, msgspec.Meta(pattern=r"^wattbay-enrolment/1$")]
+    form: Annotated[str, whole(r"^wattbay-enrolment/1$")]
     community: Id
     device: Id
     kind: DeviceKind

@@ -28,13 +28,22 @@ REASON_CHARACTERS_MAX: Final = 200
 MINOR_DECIMALS: Final = 2
 ORDER_MAX: Final = SAFE_INTEGER_MAX
 
-_IDENTIFIER = msgspec.Meta(pattern=ID_PATTERN, description="1 to 64 letters, digits, _ or -.")
+
+def whole(pattern: str, **more: Any) -> msgspec.Meta:  # noqa: ANN401 - what `Meta` takes
+    """Return that a text keeps to a pattern to its very end: `$` lets a newline follow in Python.
+
+    The document says it with `$`, as JSON Schema has it.
+    """
+    return msgspec.Meta(pattern=pattern.removesuffix("$") + r"\Z", **more)
+
+
+_IDENTIFIER = whole(ID_PATTERN, description="1 to 64 letters, digits, _ or -.")
 Id = Annotated[str, _IDENTIFIER]
 """An identifier of ours."""
 InstantText = Annotated[
     str,
-    msgspec.Meta(
-        pattern=INSTANT_PATTERN,
+    whole(
+        INSTANT_PATTERN,
         description="An instant, RFC 3339 with an offset.",
         examples=["2026-05-01T12:00Z"],
     ),
@@ -46,9 +55,9 @@ Amount = Annotated[int, msgspec.Meta(ge=0, le=SAFE_INTEGER_MAX)]
 """One that is not negative."""
 Positive = Annotated[int, msgspec.Meta(ge=1, le=SAFE_INTEGER_MAX)]
 """One that is at least 1."""
-Words = Annotated[str, msgspec.Meta(pattern=WORDS_PATTERN, max_length=REASON_CHARACTERS_MAX)]
+Words = Annotated[str, whole(WORDS_PATTERN, max_length=REASON_CHARACTERS_MAX)]
 """A line of text."""
-MoneyText = Annotated[str, msgspec.Meta(pattern=MONEY_PATTERN, examples=["0.1234"])]
+MoneyText = Annotated[str, whole(MONEY_PATTERN, examples=["0.1234"])]
 """Money as people read it, exactly, in the community's currency."""
 
 # --- paths and queries -----------------------------------------------------------------------

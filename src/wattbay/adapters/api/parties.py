@@ -26,6 +26,7 @@ from wattbay.adapters.api.forms import (
     maybe_instant,
     maybe_text,
     money_text,
+    whole,
 )
 from wattbay.adapters.api.node import Node
 from wattbay.adapters.api.orders import accepted
@@ -45,7 +46,7 @@ parties = Section(
 )
 
 Roles = Annotated[tuple[Role, ...], msgspec.Meta(min_length=1, max_length=len(Role))]
-FieldName = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,64}$")]
+FieldName = Annotated[str, whole(r"^[a-z_]{1,64}$")]
 FieldText = Annotated[str, msgspec.Meta(max_length=1_000, pattern=r"^[^\x00]*$")]
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from wattbay.access.roles import Permission
 from wattbay.adapters.api.answers import answer, read, settled
 from wattbay.adapters.api.callers import Who, check, node_of
-from wattbay.adapters.api.forms import Amount, Id, Number, Positive
+from wattbay.adapters.api.forms import Amount, Id, Number, Positive, whole
 from wattbay.adapters.api.market import market
 from wattbay.adapters.api.orders import accepted
 from wattbay.adapters.api.repeats import recorded
@@ -32,7 +32,7 @@ from wattbay.ids import ProductId, ZoneId
 
 products = Section(market.tag, market.about)
 
-Rule = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_\-]{0,64}$")]
+Rule = Annotated[str, whole(r"^[A-Za-z0-9_\-]{0,64}$")]
 
 
 class ProductTold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

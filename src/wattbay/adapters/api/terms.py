@@ -14,6 +14,7 @@ from wattbay.adapters.api.forms import (
     Positive,
     instant_of,
     maybe_instant,
+    whole,
 )
 from wattbay.core.facts import Side
 from wattbay.core.terms import (
@@ -32,9 +33,7 @@ from wattbay.units import PPM
 PROFILE_MAX = 1_440
 LEGS_MAX = 16
 
-Origin = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*$", max_length=64)
-]
+Origin = Annotated[str, whole(r"^[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*$", max_length=64)]
 """Where energy comes from, from the general to the particular: ``solar/pv``."""
 Share = Annotated[int, msgspec.Meta(ge=1, le=PPM)]
 

@@ -409,3 +409,24 @@ def test_an_order_with_one_field_changed_is_understood_or_refused(draw: st.DataO
     name = draw.draw(st.sampled_from(sorted(ORDER)))
     body = {**ORDER, name: draw.draw(JUNK)}
     is_understood_or_refused(json.dumps(body).encode(), NewOrder)
+
+
+@pytest.mark.parametrize(
+    ("login", "path", "body"),
+    [
+        ("p01", "/api/v1/orders", {"delivery": "2013-06-10T12:00Z\n"}),
+        ("p01", "/request", {"type": "BID\n", "message": "x"}),
+        ("p01", "/api/v1/devices/challenge", {"device": "m-h01\n"}),
+        ("boss", "/api/v1/logins", {"login": "x", "roles": ["prosumer"], "parties": ["p01\n"]}),
+    ],
+)
+def test_nothing_follows_behind_the_end_of_a_text_that_keeps_to_a_pattern(
+    login: str, path: str, body: dict[str, object]
+) -> None:
+    order = {"pod": "h01", "product": "halfhour", "side": "buy", "quantity_wh": 100}
+    bench = a_node()
+    sent = {**order, **body} if "delivery" in body else body
+    answer = bench.call(login, "POST", path, sent)
+    assert answer.status_code in {400, 422}, answer.text
+    assert "Z'" not in answer.text
+    assert r"\\Z" not in bench.call(None, "GET", "/openapi.json").text

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from wattbay.adapters.api.energynet.amounts import AMOUNT_KWH_MAX, PRICE_PER_KWH_MAX
-from wattbay.adapters.api.forms import Id, InstantText
+from wattbay.adapters.api.forms import Id, InstantText, whole
 
 DURATION_S_MAX = 31 * 86_400
 TRADE_ID_PATTERN = r"^(order|trade)-[1-9][0-9]{0,15}$"
@@ -70,7 +70,7 @@ class ExecutionWanted(
 ):
     """Which offer to take, and how much of it; or what to trade at the next gate."""
 
-    trade_id: Annotated[str, Meta(pattern=TRADE_ID_PATTERN, max_length=22)] | None = None
+    trade_id: Annotated[str, whole(TRADE_ID_PATTERN, max_length=22)] | None = None
     """Of an offer that is available, such as ``order-12``."""
     offer_id: Annotated[int, Meta(ge=1, le=OFFER_ID_MAX)] | None = None
     """The same as a number, as in `executeTrade`; one of the two, or neither."""
