@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from tests.servers import WAIT_S, free_port
 T = TypeVar("T")
 
 CHUNK_BYTES = 65_536
+
+Listener = Callable[[int, bool, bytes], None]
 
 
 class Chaos:
@@ -26,7 +28,9 @@ class Chaos:
         """How much later everything arrives. [s]"""
         self.bytes_per_s = 0
         """How much passes in each direction of a connection; 0: as much as comes."""
-        self.passed_bytes = 0
+        self.listener: Listener | None = None
+        """Hears what passes: the number of the connection, whether its client said it, and what."""
+        self._connections = 0
         self._is_cut = False
         self._flows = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -117,9 +121,11 @@ class Chaos:
         except OSError:
             return
         self._writers.add(outer)
+        self._connections += 1
+        number = self._connections
         ways = [
-            asyncio.ensure_future(self._pass(reader, outer)),
-            asyncio.ensure_future(self._pass(inner, writer)),
+            asyncio.ensure_future(self._pass(reader, outer, number, is_client=True)),
+            asyncio.ensure_future(self._pass(inner, writer, number, is_client=False)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -130,7 +136,14 @@ class Chaos:
             outer.transport.abort()
             self._writers.discard(outer)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        number: int,
+        *,
+        is_client: bool,
+    ) -> None:
         """Pass on what comes, as the network is just now."""
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
@@ -140,7 +153,8 @@ class Chaos:
                     await asyncio.sleep(len(data) / self.bytes_per_s)
                 await self._flows.wait()
                 writer.write(data)
-                self.passed_bytes += len(data)
+                if self.listener is not None:
+                    self.listener(number, is_client, data)
                 await writer.drain()
 
 

@@ -40,8 +40,9 @@ from wattbay.kernel.clock import Clock
 from wattbay.kernel.evidence import Reading
 from wattbay.periods import Instant
 
-WINDOW = 100
-"""Readings that are under way without an acknowledgement, at most."""
+WINDOW = 90
+"""Readings that are under way without an acknowledgement, at most: some brokers bear a hundred
+messages, and status and answers are such, too."""
 RESEND_S = 30.0
 """How long a device waits for an acknowledgement before it sends again. [s]"""
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 120.0
