@@ -141,9 +141,7 @@ def test_what_is_said_on_the_wire_keeps_the_limits_of_aws(tmp_path: Path) -> Non
                 until(lambda: not fleet.waiting, "all is acknowledged")
             assert service.stop() == 0
     most = heard.most
-    assert {b"wattbay-service", b"wattbay-service-devices", b"wattbay-service-market"} <= (
-        heard.clients
-    )
+    assert sum(one.startswith(b"wattbay-service") for one in heard.clients) >= 3
     assert any(b"/market/order/" in one for one in heard.topics)
     assert 0 < most["slashes"] <= SLASHES_MAX
     assert most["topic"] <= TOPIC_BYTES_MAX

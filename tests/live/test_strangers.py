@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 import socket
-import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from tests.deployment import certificates, run, shipped, tls_of
 from tests.fleet import STREET, Keyed, Member, administrator, fleet_of, join, now_of
-from tests.servers import Server, mosquitto, until
+from tests.servers import mosquitto, until
 from tests.serving import Service, serving
 from wattbay.adapters.mqtt.keys import Ed25519Signer
 from wattbay.adapters.mqtt.market.signed import SignedOrder, sign_order
@@ -112,40 +109,6 @@ def strangers(member: Member, stored: Reading, order: bytes) -> Iterator[Said]:
         if number % 10 == 0:
             yield Said(f"{own}/data", b"\xd2" + bytes(70_000), "readings")
             yield Said(orders, b"\xd2" + bytes(70_000), "market_messages", "too long")
-
-
-class Client:
-    """A client of a broker with certificates, and what it heard."""
-
-    def __init__(self, port: int, tls: ssl.SSLContext, topic: str, *, wait_s: float = 30.0) -> None:
-        self.heard: list[tuple[str, bytes]] = []
-        self._subscribed = threading.Event()
-        self.client = paho.Client(CallbackAPIVersion.VERSION2)
-        self.client.tls_set_context(tls)
-        self._topic = topic
-        self.client.on_connect = self._on_connect
-        self.client.on_subscribe = self._on_subscribe
-        self.client.on_message = self._on_message
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        try:
-            assert self._subscribed.wait(wait_s)
-        except AssertionError:
-            self.close()
-            raise
-
-    def _on_connect(self, *_: object) -> None:
-        self.client.subscribe(self._topic, 1)
-
-    def _on_subscribe(self, *_: object) -> None:
-        self._subscribed.set()
-
-    def _on_message(self, _client: object, _context: object, message: paho.MQTTMessage) -> None:
-        self.heard.append((message.topic, bytes(message.payload)))
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 class Teller:
@@ -384,111 +347,3 @@ _NONSENSE = (
     '{"op":"subscribe","topics":[{"topic":"orders/../x","last_seq":-1}]}', b"\x00\xff", "é" * 9_000,
     '{"op":"fly"}',
 )  # fmt: skip
-
-
-# --- at a broker with our configuration ------------------------------------------------------
-
-
-class Guarded(NamedTuple):
-    """Mosquitto with the configuration that we ship."""
-
-    broker: Server
-    port: int
-    folder: Path
-    """Where it has its files."""
-    pki: Path
-    """Where the certificates of its clients are."""
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """Yield it, with certificates of the service and some devices."""
-    pki = tmp_path_factory.mktemp("pki")
-    certificates(pki, "m-thief", "m-anna", "m-gone")
-    with mosquitto(shipped(pki)) as (broker, port, folder):
-        yield Guarded(broker, port, folder, pki)
-
-
-OTHERS = (
-    "em/v1/street/m-anna/data", "em/v1/street/m-anna/status", "em/v1/street/m-anna/evt",
-    "em/v1/street/m-anna/ack", "em/v1/street/m-anna/cmd", "em/v1/street/market/order/m-anna",
-    "em/v1/street/market/answer/m-anna", "em/v1/street/m-anna/data/m-thief",
-)  # fmt: skip
-"""Topics of another device: nobody else writes or reads them."""
-WRITTEN_BY_THE_SERVICE = (
-    "em/v1/street/m-thief/ack", "em/v1/street/m-thief/cmd", "em/v1/street/market/answer/m-thief",
-    "em/v1/street/market/clock", "em/v1/street/market/state", "em/v1/street/market/clear/x",
-    "em/v1/street/market/alert", "em/v1/street/market/settle", "INFO", "METRICS", "BID", "OFFER",
-)  # fmt: skip
-
-
-class Pair(NamedTuple):
-    """The service and a device at the same broker, and what each heard."""
-
-    service: Client
-    device: Client
-
-
-@contextmanager
-def a_pair(guarded: Guarded) -> Iterator[Pair]:
-    service = Client(guarded.port, tls_of(guarded.pki, "wattbay-service"), "#")
-    device = Client(guarded.port, tls_of(guarded.pki, "m-thief"), "#")
-    try:
-        yield Pair(service, device)
-    finally:
-        service.close()
-        device.close()
-
-
-def settled(pair: Pair) -> None:
-    """Wait until all that was said before must have arrived."""
-    pair.device.client.publish("em/v1/street/m-thief/data", b"over", qos=1)
-    pair.service.client.publish("em/v1/street/m-thief/ack", b"over", qos=1)
-    until(lambda: ("em/v1/street/m-thief/data", b"over") in pair.service.heard, "it is heard")
-    until(lambda: ("em/v1/street/m-thief/ack", b"over") in pair.device.heard, "it is heard")
-
-
-@pytest.mark.mosquitto
-@pytest.mark.parametrize("topic", OTHERS)
-def test_topic_of_another_device_is_neither_written_nor_read(guarded: Guarded, topic: str) -> None:
-    with a_pair(guarded) as pair:
-        pair.device.client.subscribe(topic, 1)
-        pair.device.client.publish(topic, b"written by a thief", qos=1, retain=True)
-        pair.service.client.publish(topic, b"for its eyes alone", qos=1)
-        settled(pair)
-        assert (topic, b"for its eyes alone") in pair.service.heard
-        assert [one for one in pair.service.heard if one[1] == b"written by a thief"] == []
-        assert [one for one in pair.device.heard if one[0] == topic] == []
-
-
-@pytest.mark.mosquitto
-@pytest.mark.parametrize("topic", WRITTEN_BY_THE_SERVICE)
-def test_topic_on_which_the_service_speaks_is_not_written_by_a_device(
-    guarded: Guarded, topic: str
-) -> None:
-    with a_pair(guarded) as pair:
-        pair.device.client.publish(topic, b"written by a thief", qos=1)
-        settled(pair)
-        assert [one for one in pair.service.heard if one[1] == b"written by a thief"] == []
-
-
-@pytest.mark.mosquitto
-def test_revoked_certificate_is_refused_once_the_list_was_read_again(
-    guarded: Guarded,
-) -> None:
-    broker, port, folder, pki = guarded
-    context = tls_of(pki, "m-gone")
-    Client(port, context, "em/v1/street/m-gone/ack").close()
-    run("certificates", "revoke", str(pki), "m-gone")
-    (folder / "revoked.pem").write_bytes((pki / "revoked.pem").read_bytes())
-    broker.reload()
-
-    def is_refused() -> bool:
-        try:
-            Client(port, context, "em/v1/street/m-gone/ack", wait_s=1.0).close()
-        except (OSError, AssertionError):
-            return True
-        return False
-
-    until(is_refused, "it is refused")
-    Client(port, tls_of(pki, "m-anna"), "em/v1/street/m-anna/ack").close()

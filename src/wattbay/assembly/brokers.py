@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from hashlib import sha256
 
 from wattbay.adapters.mqtt.embedded import EmbeddedBroker, Listener
 from wattbay.adapters.mqtt.service import Address, GmqttClient
@@ -45,16 +46,29 @@ def client(mqtt: Mqtt, port: int, name: str = "") -> GmqttClient:
     )
 
 
-def clients(mqtt: Mqtt, port: int) -> dict[str, GmqttClient]:
+def clients(mqtt: Mqtt, port: int, secret: bytes) -> dict[str, GmqttClient]:
     """Return the service's connections by what they are for, not open yet.
+
+    A broker ends a connection when another comes under its name, and Mosquitto lets every client
+    of ours choose one, whatever its certificate says. So nobody can guess the service's. AWS IoT
+    Core holds clients to their names by itself, and knows the service by the one in its policy.
+
+    Parameters
+    ----------
+    secret
+        The same after every start: what a broker kept for the service stands under its name.
 
     Raises
     ------
     ConfigError
         If a certificate or password cannot be read.
     """
-    names = {"readings": "", "devices": "devices", "market": "market"}
-    return {what: client(mqtt, port, name) for what, name in names.items()}
+    own = "" if mqtt.broker is BrokerKind.AWS_IOT else sha256(b"mqtt" + secret).hexdigest()[:16]
+    names = {"readings": (), "devices": ("devices",), "market": ("market",)}
+    return {
+        what: client(mqtt, port, "-".join(part for part in (*name, own) if part))
+        for what, name in names.items()
+    }
 
 
 def gone(connections: Mapping[str, GmqttClient]) -> dict[str, str]:

@@ -188,7 +188,7 @@ class Live:
         """Make what speaks to the broker; it connects once the service runs."""
         exchange, mqtt = self.exchange, self.settings.mqtt
         self._connecting: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-        clients = brokers.clients(mqtt, port or mqtt.port)
+        clients = brokers.clients(mqtt, port or mqtt.port, self._secrets.cursor_keys[0])
         self.ingest = Ingest(
             Community(
                 community=exchange.community, key_of=exchange.keys.key_of,
