@@ -23,9 +23,11 @@ from wattbay.config import Settings, read_settings
 from wattbay.core.commands import CancelOrder, Command, PlaceOrder
 from wattbay.core.events import OrderPlaced
 from wattbay.core.facts import Side
+from wattbay.periods import HOUR
 
 ENTRIES = 1_000_000
-AT_ONCE = 250
+AT_ONCE = 96
+"""Four of each home; so many may stand."""
 STARTS = 3
 WAIT_S = 60.0
 PAUSE_S = 0.005
@@ -44,13 +46,17 @@ def fill(folder: Path) -> None:
         exchange.kernel.submit(command)
     (product,) = exchange.state().registry.products.values()
     pods = list(exchange.state().registry.pods)
-    last = max(exchange.state().deliveries.open)
+    (delivery, *_) = (
+        start
+        for start in sorted(exchange.state().deliveries.open)
+        if start - product.opens_before_us <= exchange.clock.now() < start - 2 * HOUR
+    )
     while exchange.journal.last_seq < ENTRIES:
         orders: list[Command] = [
             PlaceOrder(
                 pod=pods[number % len(pods)],
                 product=product.product,
-                delivery=last,
+                delivery=delivery,
                 side=Side.BUY if number % 2 else Side.SELL,
                 quantity_wh=10 + number % 50,
                 limit=60_000 + 10 * (number % 100),

@@ -86,6 +86,7 @@ def _tables() -> str:
         rest = ", ".join(f'"{one.name}" {_TYPES[one.holds]}' for one in columns[1:])
         made += [f"CREATE TABLE {table} (number INTEGER PRIMARY KEY, {rest});", *_indexes(table)]
     made.append("CREATE INDEX live_deliveries ON deliveries (state) WHERE state <> 'final';")
+    made.append("CREATE INDEX open_orders ON orders (number) WHERE state = 'open';")
     return "\n".join(made)
 
 
@@ -130,10 +131,6 @@ UPDATES: Mapping[str, str] = MappingProxyType(
 """By field of `wattbay.views.changes.Changes`; they come after the rows that are new."""
 
 KEPT = "SELECT event FROM kept ORDER BY number"
-FIRST_LIVE = (
-    "SELECT ifnull(min(delivery_start), 0) FROM deliveries INDEXED BY live_deliveries"
-    " WHERE state <> 'final'"
-)
 LIVE_SPAN = (
     "SELECT ifnull(min(delivery_start), 0), ifnull(max(delivery_start), -1) + 1"
     " FROM deliveries INDEXED BY live_deliveries WHERE state <> 'final'"
@@ -142,10 +139,8 @@ LIVE_SPAN = (
 OPEN_ORDERS = (
     'SELECT entry, at, "order", product, delivery_start, pod, side, quantity_wh,'
     " limit_nano_per_wh, type, request, state, filled_wh, reason, number FROM orders"
-    ' INDEXED BY "orders by delivery_start and pod" WHERE delivery_start >= ?'
-    " AND state = 'open'"
+    " INDEXED BY open_orders WHERE state = 'open'"
 )
-"""Open orders are of deliveries that are not final: those from the first of these on."""
 LIVE_DELIVERIES = (
     "SELECT number, entry, at, delivery_start, delivery_end, product, day, state, run, gate_opens,"
     " gate_closes, price_nano_per_wh, volume_wh, pool_price_nano_per_wh FROM deliveries"

@@ -288,8 +288,7 @@ class SqliteHistory:
         }
         self._orders, self._deliveries = ends["orders"], ends["deliveries"]
         kept = [_decode(event) for (event,) in db.execute(schema.KEPT)]
-        first_live = db.execute(schema.FIRST_LIVE).fetchone()
-        orders = [_order(row) for row in db.execute(schema.OPEN_ORDERS, first_live)]
+        orders = [_order(row) for row in db.execute(schema.OPEN_ORDERS)]
         deliveries = [LiveDelivery(*row) for row in db.execute(schema.LIVE_DELIVERIES)]
         self._rows = LiveRows(
             ends,
