@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -16,7 +15,7 @@ from wattbay.access.door import Door
 from wattbay.access.first import first_administrator
 from wattbay.access.people import People
 from wattbay.access.secret_keys import secrets_from, secrets_in
-from wattbay.adapters.api.node import BackedUp, Limits, Node
+from wattbay.adapters.api.node import Limits, Node
 from wattbay.adapters.api.stream.hub import Hub
 from wattbay.adapters.api.stream.sources import Sources
 from wattbay.adapters.mqtt.embedded import EmbeddedBroker
@@ -30,11 +29,7 @@ from wattbay.adapters.mqtt.market.periods import Build
 from wattbay.adapters.mqtt.market.trends import StandardTrends
 from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
 from wattbay.adapters.mqtt.service import GmqttClient
-from wattbay.adapters.stores.postgres import PostgresReadingStore
-from wattbay.adapters.stores.retention import cutoff, retire
-from wattbay.adapters.stores.sqlite import SqliteReadingStore
-from wattbay.agents.keeper import Keeper
-from wattbay.assembly import backup, brokers, stores, watching
+from wattbay.assembly import brokers, stores, watching
 from wattbay.assembly.admission import admit
 from wattbay.assembly.device_wire import DeviceWire, answers_to
 from wattbay.assembly.exchange import LiveExchange
@@ -42,23 +37,17 @@ from wattbay.assembly.facts import Facts
 from wattbay.assembly.http import HttpServer
 from wattbay.assembly.kept import entries_in, head_of
 from wattbay.assembly.metrics import Gauges
+from wattbay.assembly.upkeep import Upkeep
 from wattbay.assembly.visitor import visitors_key
 from wattbay.config import BrokerKind, Settings
-from wattbay.core.commands import Command
-from wattbay.core.events import Rejected
-from wattbay.errors import AdapterError, JournalError
+from wattbay.errors import AdapterError
 from wattbay.kernel.clock import SteadyClock
 from wattbay.kernel.evidence import ReadingStore
-from wattbay.kernel.intake import NOT_IN_HISTORY
-from wattbay.kernel.kernel import Answer
-from wattbay.periods import DAY, HOUR, SECOND, Instant
+from wattbay.periods import SECOND, Instant
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.findings import Severity
 from wattbay.watch.health import Healths
 
-UPKEEP_S = 1.0
-TIDY_TURNS = 60
-"""After so many turns of upkeep what has expired is taken away, and the watch written down."""
 AGAIN_S, AGAIN_MAX_S = 0.5, 30.0
 """How long after a broker that is gone is asked again: twice as long each time. [s]"""
 PAUSE_MAX_S = 0.5
@@ -95,7 +84,6 @@ class Live:
         self._stack = AsyncExitStack()
         self._amiss: dict[str, str] = {}
         self._clients: Mapping[str, GmqttClient] = {}
-        self._backing_up = asyncio.Lock()
         self.readings: ReadingStore = self._keep(stores.open_readings(settings))
         self.alerts: AlertStore = stores.open_alerts(settings)
         self._stack.callback(self.alerts.close_store)
@@ -105,9 +93,13 @@ class Live:
         self._secrets = secrets_from(os.environ) or secrets_in(secrets_file)
         self.door = Door(self.people, self._secrets, self.wall, community=exchange.community)
         self.facts = Facts(exchange.devices, exchange.state, settings.watching)
-        self._watch_file = folder / stores.WATCH
+        watch_file = folder / stores.WATCH
         now, facts = exchange.clock.now(), self.facts
-        self.watch = watching.taken_up(self._watch_file, now, facts.all(), facts.limits)
+        self.watch = watching.taken_up(watch_file, now, facts.all(), facts.limits)
+        self.upkeep = Upkeep(
+            settings=settings, exchange=exchange, readings=self.readings, door=self.door,
+            watch=self.watch, watch_file=watch_file, amiss=self._amiss,
+        )  # fmt: skip
         self.health = Healths(self.watch, self.facts.all)
         self.reception = Reception(
             Parts(
@@ -239,7 +231,7 @@ class Live:
             alerts=self.alerts, health=self.health, people=self.people, door=self.door,
             wire=DeviceWire(self.line), admit_device=admit, is_ready=self.amiss,
             entry=entries_in(exchange.journal), head=head_of(exchange.journal),
-            back_up=self._backed_up if self.settings.backup.folder is not None else None,
+            back_up=self.upkeep.backed_up if self.settings.backup.folder is not None else None,
             limits=Limits(
                 requests_per_minute=http.requests_per_minute,
                 sign_ins_per_minute=http.sign_ins_per_minute, streams_max=http.streams_max,
@@ -278,12 +270,8 @@ class Live:
             group.create_task(self.exchange.intake.run())
             group.create_task(self.reception.run())
             group.create_task(self.http.run())
-            group.create_task(self._upkeep())
-            group.create_task(self._keep_calendar())
+            group.create_task(self.upkeep.run())
             group.create_task(self.http.streams.run())
-            group.create_task(self._renew())
-            group.create_task(self._back_up_now_and_then())
-            group.create_task(self._retire())
             for name, connect in self._connecting:
                 group.create_task(self._connect(name, connect))
             if self.exchange.street is not None:
@@ -307,120 +295,6 @@ class Live:
             if name == "market":
                 await self.agent.run()
             return
-
-    async def _keep_calendar(self) -> None:
-        """List days and state months in time."""
-        keeper = Keeper(self.exchange.calendar)
-        while True:
-            commands = keeper.act(self.exchange.state(), self.exchange.clock.now())
-            for command in commands:
-                answer = await self._submit(command)
-                match answer.events[0]:
-                    case Rejected(reason=reason, detail=detail):
-                        what = type(command).__name__
-                        log.warning("refused", what=what, reason=reason.value, detail=detail)
-                    case _:
-                        log.info("done by the calendar", what=type(command).__name__)
-            await asyncio.sleep(UPKEEP_S)
-
-    async def _submit(self, command: Command) -> Answer:
-        """Return what came of a command, once there was room for it at the door."""
-        answer = await self.exchange.intake.submit(command)
-        while answer.seq == NOT_IN_HISTORY:
-            await asyncio.sleep(UPKEEP_S)
-            answer = await self.exchange.intake.submit(command)
-        return answer
-
-    async def _upkeep(self) -> None:
-        """Write down what is kept beside the journal, and take away what has expired."""
-        turn = 0
-        while True:
-            await asyncio.sleep(UPKEEP_S)
-            turn += 1
-            self._keep_down("history", self.exchange.keep_history)
-            if self.exchange.snapshots.is_due(self.exchange.journal.last_seq):
-                self._snapshot()
-            if turn % TIDY_TURNS == 0:
-                self._keep_down("people", self.door.upkeep)
-                watching.write_down(self.watch, self._watch_file)
-
-    def _keep_down(self, what: str, write: Callable[[], None]) -> None:
-        """Write something down; the market goes on without it, and it is tried again."""
-        try:
-            write()
-        except (AdapterError, JournalError) as error:
-            if what not in self._amiss:
-                log.warning("cannot be written now", what=what, error=str(error))
-            self._amiss[what] = str(error)
-        else:
-            self._amiss.pop(what, None)
-
-    async def _back_up_now_and_then(self) -> None:
-        """Make a backup every so many hours, where one is wanted; forget the oldest."""
-        backups = self.settings.backup
-        while backups.folder is not None:
-            await asyncio.sleep(backups.every_hours * HOUR / SECOND)
-            try:
-                await self.back_up()
-                await asyncio.to_thread(backup.forget, backups.folder, backups.kept)
-            except (AdapterError, OSError) as error:
-                self._amiss["backup"] = str(error)
-                log.warning("no backup could be made", error=str(error))
-            else:
-                self._amiss.pop("backup", None)
-
-    async def _backed_up(self) -> BackedUp:
-        """Make a backup for whoever asked."""
-        async with self._backing_up:
-            made, manifest = await self.back_up()
-        size_bytes = sum(one.size_bytes for one in manifest.files)
-        return BackedUp(made.name, manifest.entries, manifest.head, size_bytes)
-
-    async def back_up(self) -> tuple[Path, backup.Manifest]:
-        """Make a backup now; return where it is, and what it consists of.
-
-        Raises
-        ------
-        AdapterError
-            If none is wanted, or it cannot be made.
-        """
-        out = self.settings.backup.folder
-        if out is None:
-            raise AdapterError("no folder is set for backups: folder in [backup]")
-        exchange = self.exchange
-        made, manifest = await backup.back_up(
-            exchange.folder, out, exchange.journal, exchange.community, self.wall.now()
-        )
-        log.info("backed up", folder=str(made), entries=manifest.entries)
-        return made, manifest
-
-    async def _renew(self) -> None:
-        """Keep the lease of the journal, where it has one."""
-        renew = getattr(self.exchange.journal, "renew", None)
-        while renew is not None:
-            try:
-                await asyncio.to_thread(renew)
-            except AdapterError as error:  # The lease is not lost yet.
-                log.warning("the lease could not be renewed", error=str(error))
-            await asyncio.sleep(self.settings.storage.lease_ttl_s / 3)
-
-    async def _retire(self) -> None:
-        """Let readings that are older than wanted go to files, once a day."""
-        days = self.settings.storage.readings_kept_days
-        while days and isinstance(self.readings, SqliteReadingStore | PostgresReadingStore):
-            before = cutoff(self.exchange.clock.now(), days)
-            folder = self.exchange.folder / stores.RETIRED
-            try:
-                for retired in retire(self.readings, folder, before):
-                    if retired is not None:
-                        log.info("readings went to files", readings=retired.readings)
-                    await asyncio.sleep(0)
-            except AdapterError as error:
-                self._amiss["retention"] = str(error)
-                log.warning("readings could not go to files", error=str(error))
-            else:
-                self._amiss.pop("retention", None)
-            await asyncio.sleep(DAY / SECOND / self.exchange.speed)
 
     async def _live_street(self) -> None:
         """Let the made-up street live."""
@@ -447,16 +321,7 @@ class Live:
                 break
         log.warning("the street's data have ended: begin in another folder")
 
-    # --- what is kept beside -----------------------------------------------------------------
-
-    def _snapshot(self) -> None:
-        try:
-            self.exchange.write_snapshot()
-        except OSError as error:
-            self._amiss["snapshot"] = str(error)
-            log.warning("no snapshot could be written", error=str(error))
-        else:
-            self._amiss.pop("snapshot", None)
+    # --- telling of itself ---------------------------------------------------------------------
 
     def _gauges(self) -> Gauges:
         exchange = self.exchange
@@ -482,9 +347,7 @@ class Live:
         for wire in (self.ingest, self.line, self.agent):
             with suppress(AdapterError, OSError):
                 await wire.close()
-        watching.write_down(self.watch, self._watch_file)
-        if self.exchange.tail.seq > self.exchange.snapshots.last_seq:
-            self._snapshot()
+        self.upkeep.end()
         try:
             await self._stack.aclose()
         finally:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.servers import until_async
-from wattbay.assembly import live as module
 from wattbay.assembly import stores
+from wattbay.assembly import upkeep as module
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.live import Live
 from wattbay.config import read_settings
@@ -37,7 +37,7 @@ def play(folder: Path, story: Story) -> None:
     async def playing() -> None:
         live = a_service(folder)
         await live.open()
-        work = asyncio.create_task(live._upkeep())  # noqa: SLF001 - what is tried
+        work = asyncio.create_task(live.upkeep.run())
         try:
             await story(live)
             assert not work.done()
