@@ -1,8 +1,8 @@
 """How soon a service answers that was killed: with a journal of a million entries.
 
 The journal is made by the exchange itself: orders that come and go. It is left as `kill -9` does
-it, with a snapshot up to 20,000 entries old, and no file closed. Then the service is started
-as people start it, and asked until it answers.
+it, with a snapshot up to 20,000 entries old, and no file closed. Then the service is started as
+people start it, and asked until it answers.
 """
 
 from __future__ import annotations
@@ -16,41 +16,60 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.builders import a_meter, a_party, pod_facts
 from tests.servers import free_port
 from wattbay.agents.keeper import Keeper
 from wattbay.assembly.exchange import LiveExchange
-from wattbay.config import Settings, read_settings
-from wattbay.core.commands import CancelOrder, Command, PlaceOrder
+from wattbay.config import read_settings
+from wattbay.core.commands import CancelOrder, Command, PlaceOrder, RegisterParty, RegisterPod
 from wattbay.core.events import OrderPlaced
 from wattbay.core.facts import Side
-from wattbay.periods import HOUR
+from wattbay.periods import HOUR, Instant
 
 ENTRIES = 1_000_000
-AT_ONCE = 96
-"""Four of each home; so many may stand."""
+PODS = 24
+AT_ONCE = 4 * PODS
+"""Four of each pod; so many may stand."""
 STARTS = 3
 WAIT_S = 60.0
 PAUSE_S = 0.005
-ZONE = "Europe/London"
+FOUNDING = Path(__file__).resolve().parents[1] / "deploy" / "community.toml"
 
 
-def settings_in(folder: Path) -> Settings:
-    """Return the settings of a street, which founds a community at once."""
-    return read_settings(None, street={"scenario": "live-street"}, storage={"folder": folder})
+def write_settings(folder: Path, port: int, mqtt_port: int) -> Path:
+    """Write the settings of a service on files; return where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "wattbay.toml"
+    path.write_text(
+        f'[community]\nfounding = "{FOUNDING}"\nzone = "Europe/Berlin"\n'
+        f'[storage]\nfolder = "{folder}"\n[http]\nport = {port}\n[mqtt]\nport = {mqtt_port}\n'
+    )
+    return path
+
+
+def members(since: Instant) -> list[Command]:
+    """Return what lets some homes join."""
+    found: list[Command] = []
+    for number in range(1, PODS + 1):
+        facts = pod_facts(f"h{number:02d}", party=f"p{number:02d}", since=since, zone="north")
+        found += [
+            RegisterParty(party=a_party(facts.party)),
+            RegisterPod(facts=facts, meter=a_meter(f"m-{facts.pod}")),
+        ]
+    return found
 
 
 def fill(folder: Path) -> None:
     """Make history until there are enough entries; then end as if killed."""
-    exchange = LiveExchange(settings_in(folder))
-    for command in Keeper(exchange.calendar).act(exchange.state(), exchange.clock.now()):
+    exchange = LiveExchange(read_settings(write_settings(folder, 0, 0)))
+    isp_us = exchange.state().registry.isp_us
+    now = exchange.clock.now()
+    exchange.kernel.submit_many(members(Instant((now // isp_us + 1) * isp_us)))
+    for command in Keeper(exchange.calendar).act(exchange.state(), now):
         exchange.kernel.submit(command)
     (product,) = exchange.state().registry.products.values()
     pods = list(exchange.state().registry.pods)
-    (delivery, *_) = (
-        start
-        for start in sorted(exchange.state().deliveries.open)
-        if start - product.opens_before_us <= exchange.clock.now() < start - 2 * HOUR
-    )
+    delivery = Instant((now // isp_us) * isp_us + 4 * HOUR)
     while exchange.journal.last_seq < ENTRIES:
         orders: list[Command] = [
             PlaceOrder(
@@ -64,13 +83,8 @@ def fill(folder: Path) -> None:
             for number in range(AT_ONCE)
         ]
         placed = [answer.events[0] for answer in exchange.kernel.submit_many(orders)]
-        exchange.kernel.submit_many(
-            [
-                CancelOrder(order=one.order, pod=one.pod)
-                for one in placed
-                if isinstance(one, OrderPlaced)
-            ]
-        )
+        standing = [one for one in placed if isinstance(one, OrderPlaced)]
+        exchange.kernel.submit_many([CancelOrder(order=one.order, pod=one.pod) for one in standing])
         exchange.history.flush()
         if exchange.snapshots.is_due(exchange.journal.last_seq):
             exchange.write_snapshot()
@@ -80,20 +94,16 @@ def fill(folder: Path) -> None:
 def first_answer_s(folder: Path) -> float:
     """Return how long it takes from the start of the process to the first answer. [s]"""
     port = free_port()
-    settings = folder / "wattbay.toml"
-    settings.write_text(
-        f'[community]\nzone = "{ZONE}"\n[storage]\nfolder = "{folder}"\n'
-        f"[http]\nport = {port}\n[mqtt]\nport = {free_port()}\n"
-    )
-    begun_s = time.monotonic()
+    settings = write_settings(folder, port, free_port())
     command = [sys.executable, "-m", "wattbay", "serve", "--config", str(settings)]
     quiet = subprocess.DEVNULL
+    begun_s = time.monotonic()
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as service:
         try:
             while time.monotonic() - begun_s < WAIT_S:
                 try:
                     address = f"http://127.0.0.1:{port}/readyz"
-                    urllib.request.urlopen(address, timeout=1).close()
+                    urllib.request.urlopen(address, timeout=WAIT_S).close()
                 except urllib.error.HTTPError:
                     break  # It answers that it is not ready yet: that is an answer.
                 except OSError:

@@ -348,6 +348,10 @@ class Live:
             with suppress(AdapterError, OSError):
                 await wire.close()
         self.upkeep.end()
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Let go of everything that was opened: nobody was let in."""
         try:
             await self._stack.aclose()
         finally:

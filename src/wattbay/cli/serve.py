@@ -102,7 +102,11 @@ async def _live(settings: Settings, exchange: LiveExchange) -> int:
         with suppress(NotImplementedError):  # Windows has none of this.
             loop.add_signal_handler(number, stopping.set)
     live = Live(settings, exchange)
-    addresses = await live.open()
+    try:
+        addresses = await live.open()
+    except (WattbayError, OSError):
+        await live.abandon()
+        raise
     work = asyncio.create_task(live.run())
     stop = asyncio.create_task(stopping.wait())
     _greet(live, addresses)

@@ -20,6 +20,7 @@ from amqtt.errors import BrokerError  # type: ignore[import-untyped] # likewise
 from wattbay.errors import AdapterError
 
 CONNECTIONS_MAX = 2_000
+_NO_REMARKS = ("Task failed and will be skipped", "Broadcast loop stopped by exception")
 
 
 class Listener(NamedTuple):
@@ -78,8 +79,8 @@ class EmbeddedBroker:
 
 
 def _is_told(record: logging.LogRecord) -> bool:
-    """Tell whether the library's remark is one: that a client left is not."""
-    return not str(record.msg).startswith("Task failed and will be skipped")
+    """Tell whether the library's remark is one: that a client left is not, nor that it ends."""
+    return not str(record.msg).startswith(_NO_REMARKS)
 
 
 def _configuration(listener: Listener) -> BrokerConfig:

@@ -19,5 +19,6 @@ def test_client_that_left_is_no_fault_and_whatever_else_the_library_says_is_told
     asyncio.run(made())
     library = logging.getLogger("amqtt.broker")
     library.error("Task failed and will be skipped: <Task …>")
+    library.error("Broadcast loop stopped by exception")
     library.error("something else")
     assert [record.message for record in caplog.records] == ["something else"]
