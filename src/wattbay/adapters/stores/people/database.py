@@ -62,7 +62,7 @@ class Database:
         try:
             self._engine = _sqlite(url) if self.is_sqlite else _postgres(url, schema)
             self._writing = self._engine.execution_options(is_write=True)
-        except (ArgumentError, OSError) as error:
+        except (ArgumentError, OSError, psycopg.ProgrammingError) as error:
             msg = f"the store of people cannot be opened: {error}"
             raise AdapterError(msg) from error
         try:
