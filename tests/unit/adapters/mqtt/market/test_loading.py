@@ -56,8 +56,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "agent.supper": "no such period",
         "agent.bidding": "'no_such_module_anywhere:Agent': No module named"
         " 'no_such_module_anywhere'",
-        "agent.gate_closure": "'wattbay.ids:nobody': wattbay.ids has no nobody"
-        " that can be called",
+        "agent.gate_closure": "'wattbay.ids:nobody': wattbay.ids has no nobody that can be called",
         "agent.exchange": f"'{__name__}:refuse' could not be made: RuntimeError: not today",
         "agent.settlement": "Halved.settled does not take sight, run",
     }
