@@ -28,6 +28,7 @@ from wattbay.adapters.mqtt.readings import read, sign, topic
 from wattbay.adapters.mqtt.service import Address, GmqttClient
 from wattbay.adapters.stores.postgres import PostgresReadingStore
 from wattbay.adapters.stores.sqlite import SqliteReadingStore
+from wattbay.assembly.memory import settle_memory
 from wattbay.ids import CommunityId, MeterId
 from wattbay.kernel.evidence import Reading, ReadingStore
 from wattbay.periods import MINUTE, instant
@@ -169,6 +170,7 @@ async def _ingest(
         async with _embedded(port, is_wanted=is_embedded):
             ingest = Ingest(community, store, GmqttClient(Address(port=port)))
             await ingest.open()
+            settle_memory()  # As a service does once it is open.
             start_s, start_cpu_s = time.monotonic(), time.process_time()
             program = [sys.executable, "-m", "benchmarks.ingest", str(port), str(path)]
             with _started(program) as publisher:

@@ -20,6 +20,7 @@ from wattbay.adapters.mqtt.market.periods import Build
 from wattbay.assembly import logs
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.live import Addresses, Live
+from wattbay.assembly.memory import settle_memory
 from wattbay.config import Settings, read_settings
 from wattbay.errors import WattbayError
 from wattbay.periods import to_text
@@ -107,6 +108,7 @@ async def _live(settings: Settings, exchange: LiveExchange) -> int:
     except (WattbayError, OSError):
         await live.abandon()
         raise
+    settle_memory()
     work = asyncio.create_task(live.run())
     stop = asyncio.create_task(stopping.wait())
     _greet(live, addresses)

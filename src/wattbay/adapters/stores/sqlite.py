@@ -81,6 +81,7 @@ _PAGE = (
     " WHERE (measured_at, rows.device) > (?, ?) AND measured_at < ?"
     " ORDER BY measured_at, rows.device LIMIT ?"
 )
+_STORED, _REPEATED, _ALTERED = Outcome.STORED, Outcome.REPEATED, Outcome.ALTERED
 PAGE_ROWS = 5_000
 """Readings that are read at once where there is no end to them."""
 
@@ -177,26 +178,31 @@ class SqliteReadingStore:
             raise sqlite3.OperationalError(msg)
 
     def _add(self, batch: Sequence[Reading]) -> list[Outcome]:
-        numbers = self._numbers_of(batch)
-        held = self._held(batch, numbers)
+        latest, last, before = self._latest, self._last, self._forgotten_before
+        held: dict[tuple[Instant, int], bytes] = {}
         touched: set[tuple[int, int]] = set()
         new: list[tuple[object, ...]] = []
         outcomes: list[Outcome] = []
-        for reading, number in zip(batch, numbers, strict=True):
-            key = (reading.measured_at, number)
-            runs = self._runs_of(number, reading.boot)
-            outcome = judge(reading, runs, held.get(key), self._forgotten_before)
+        for reading in batch:
+            number = self._number_of(reading)
+            measured_at, proof, source = reading.measured_at, reading.proof, (number, reading.boot)
+            runs = self._runs.get(source) or self._runs_of(*source)
+            # An instant after the device's last, or the last of all when the file was opened, is
+            # not taken: most readings need no look.
+            is_later = measured_at > latest.get(number, last)
+            there = None if is_later else self._held(measured_at, number, held)
+            outcome = judge(reading, runs, there, before)
             outcomes.append(outcome)
-            if outcome is Outcome.REPEATED:
+            if outcome is _REPEATED:
                 continue
-            touched.add((number, reading.boot))
-            row = (reading.measured_at, number, *reading[2:4], *reading[5:])
-            if outcome is Outcome.STORED:
-                held[key] = reading.proof
+            touched.add(source)
+            row = (measured_at, number, *reading[2:4], *reading[5:])
+            if outcome is _STORED:
+                held[measured_at, number] = proof
                 new.append(row)
-                if reading.measured_at > self._latest.get(number, self._last):
-                    self._latest[number] = reading.measured_at
-            elif outcome is Outcome.ALTERED:
+                if is_later:
+                    latest[number] = measured_at
+            elif outcome is _ALTERED:
                 self._raise_alarm(number, row)
         self._db.executemany(_INSERT, new)
         self._db.executemany(
@@ -204,39 +210,27 @@ class SqliteReadingStore:
         )
         return outcomes
 
-    def _numbers_of(self, batch: Sequence[Reading]) -> list[int]:
-        """Return the number of each reading's device; new devices get one."""
-        found = []
-        for reading in batch:
-            name = (reading.community, reading.device)
-            number = self._numbers.get(name)
-            if number is None:
-                cursor = self._db.execute(
-                    "INSERT INTO devices (community, device) VALUES (?, ?)", name
-                )
-                number = self._numbers[name] = cursor.lastrowid or 0
-            found.append(number)
-        return found
+    def _number_of(self, reading: Reading) -> int:
+        """Return the number of a reading's device; a new device gets one."""
+        name = (reading.community, reading.device)
+        number = self._numbers.get(name)
+        if number is None:
+            cursor = self._db.execute("INSERT INTO devices (community, device) VALUES (?, ?)", name)
+            number = self._numbers[name] = cursor.lastrowid or 0
+        return number
 
     def _held(
-        self, batch: Sequence[Reading], numbers: Sequence[int]
-    ) -> dict[tuple[Instant, int], bytes]:
-        """Return the proofs that are stored under the keys of a batch.
-
-        A key can only be taken if it is no later than the device's last instant, or the last of
-        all when the file was opened: most readings are later, and need no look.
-        """
-        held: dict[tuple[Instant, int], bytes] = {}
-        latest, last = self._latest, self._last
-        for reading, number in zip(batch, numbers, strict=True):
-            if reading.measured_at <= latest.get(number, last):
-                key = (reading.measured_at, number)
-                row = self._db.execute(
-                    "SELECT proof FROM readings WHERE measured_at = ? AND device = ?", key
-                ).fetchone()
-                if row is not None:
-                    held[key] = row[0]
-        return held
+        self, measured_at: Instant, number: int, batch: dict[tuple[Instant, int], bytes]
+    ) -> bytes | None:
+        """Return the proof that a batch or the file holds of a device at an instant."""
+        found = batch.get((measured_at, number))
+        if found is None:
+            row = self._db.execute(
+                "SELECT proof FROM readings WHERE measured_at = ? AND device = ?",
+                (measured_at, number),
+            ).fetchone()
+            found = None if row is None else row[0]
+        return found
 
     def _runs_of(self, number: int, boot: int) -> Runs:
         key = (number, boot)
