@@ -168,6 +168,28 @@ def test_service_without_a_broker_says_so() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.mosquitto
+def test_service_that_began_without_a_broker_comes_back_after_each_break() -> None:
+    async def story(server: Server, client: GmqttClient) -> None:
+        server.kill()
+        with pytest.raises(AdapterError, match="does not let us in"):
+            await client.open(["em/v1/#"], lambda _: None)
+        server.start()
+        await client.open(["em/v1/#"], lambda _: None)
+        server.kill()
+        attempts = client._client._connection_state
+        await until_async(lambda: attempts.failed_connections >= 2, "it was tried twice")
+        server.start()
+        await until_async(lambda: client.is_connected, "it is back")
+        await client.close()
+
+    async def all_of_it(server: Server, port: int) -> None:
+        await story(server, GmqttClient(Address(port=port)))
+
+    with mosquitto(lambda _, port: PLAIN.format(port=port)) as (server, port, _):
+        asyncio.run(all_of_it(server, port))
+
+
 @pytest.fixture
 def plain() -> Iterator[tuple[Server, int]]:
     with mosquitto(lambda _, port: PLAIN.format(port=port)) as (server, port, _):

@@ -57,7 +57,6 @@ class GmqttClient:
         self._client = gmqtt.Client(
             address.client_id, clean_session=False, optimistic_acknowledgement=False
         )
-        self._client.set_config({"reconnect_delay": RECONNECT_S, "reconnect_retries": -1})
         if address.username is not None:
             self._client.set_auth_credentials(address.username, address.password)
         # gmqtt makes a task of every message, and has no other way around that: 26 µs each, not 11.
@@ -77,8 +76,9 @@ class GmqttClient:
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether the broker is there and has let us in."""
-        return self._take is not None and bool(self._client.is_connected)
+        """Tell whether the broker is there, and has let us in and listen."""
+        is_ours = self._take is not None and not self._refused
+        return is_ours and bool(self._client.is_connected)
 
     async def open(self, filters: Sequence[str], take: Take) -> None:
         """Connect and subscribe.
@@ -89,6 +89,10 @@ class GmqttClient:
             If the broker does not answer, or lets us in or subscribe not.
         """
         self._filters, self._take = tuple(filters), take
+        # What an earlier attempt left is not this one's: it gave up, or was refused.
+        self._client.set_config({"reconnect_delay": RECONNECT_S, "reconnect_retries": -1})
+        self._answered.clear()
+        self._refused = False
         address = self._address
         where = f"the broker at {address.host}:{address.port}"
         try:
