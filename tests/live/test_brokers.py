@@ -177,7 +177,7 @@ def test_service_that_began_without_a_broker_comes_back_after_each_break() -> No
         server.start()
         await client.open(["em/v1/#"], lambda _: None)
         server.kill()
-        attempts = client._client._connection_state
+        attempts = client._client._connection_state  # noqa: SLF001 - nothing public counts them
         await until_async(lambda: attempts.failed_connections >= 2, "it was tried twice")
         server.start()
         await until_async(lambda: client.is_connected, "it is back")

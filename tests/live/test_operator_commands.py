@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients import Client
 from tests.deployment import certificates
 from tests.servers import until
 from tests.serving import Service, serving
@@ -242,11 +243,17 @@ def test_alerts_are_closed_with_a_note(street: Service) -> None:
     folder = street.folder
     # Another device under a meter's name: what it signs is not believed, and told.
     wattbay(folder, "device keys stranger.pem")
+    neighbour = Client(street.mqtt_port, None, "em/v1/street/market/#")
     broker = f"--broker 127.0.0.1:{street.mqtt_port} --market-clock --wait 2"
     run(folder, f"device run stranger.pem street h02-m1 {broker}", '{"import":1,"export":1}')
     until(
         lambda: "bad-signature" in wattbay(folder, "operator alerts --device h02-m1"), "it is told"
     )
+    # What is odd in a household is not for its neighbours.
+    said = len(neighbour.heard)
+    until(lambda: len(neighbour.heard) > said, "the market goes on")
+    neighbour.close()
+    assert [topic for topic, _ in neighbour.heard if topic.endswith("/alert")] == []
     (alert,) = json.loads(wattbay(folder, "operator alerts --device h02-m1 --json"))
     number = alert["number"]
     assert "is acknowledged" in wattbay(folder, f"operator alerts --acknowledge {number}")

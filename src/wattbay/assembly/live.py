@@ -23,7 +23,6 @@ from wattbay.adapters.mqtt.ingest import Community, Ingest
 from wattbay.adapters.mqtt.line import DeviceLine
 from wattbay.adapters.mqtt.market.agent import MarketAgent
 from wattbay.adapters.mqtt.market.loading import load_periods
-from wattbay.adapters.mqtt.market.messages import Severity as Told
 from wattbay.adapters.mqtt.market.orders import Market
 from wattbay.adapters.mqtt.market.periods import Build
 from wattbay.adapters.mqtt.market.trends import StandardTrends
@@ -44,8 +43,7 @@ from wattbay.errors import AdapterError
 from wattbay.kernel.clock import SteadyClock
 from wattbay.kernel.evidence import ReadingStore
 from wattbay.periods import SECOND, Instant
-from wattbay.watch.alerts import Alert, AlertStore
-from wattbay.watch.findings import Severity
+from wattbay.watch.alerts import AlertStore
 from wattbay.watch.health import Healths
 
 AGAIN_S, AGAIN_MAX_S = 0.5, 30.0
@@ -207,7 +205,6 @@ class Live:
         if port is not None:
             self._clients = clients
             exchange.readers.joined.append(self.agent)
-            self.reception.listen(Reader(alert=self._announce))
             for name, wire in (
                 ("readings", self.ingest), ("devices", self.line), ("market", self.agent)
             ):  # fmt: skip
@@ -216,11 +213,6 @@ class Live:
     def _said(self, device: Any, is_online: bool) -> None:  # noqa: ANN401, FBT001 - a callback
         self.health.said(device, is_online=is_online)
         self.hub.device(device, "status", {"online": is_online}, self.exchange.clock.now())
-
-    def _announce(self, alert: Alert) -> None:
-        is_notice = alert.severity is Severity.NOTICE
-        told = Told.NOTICE if is_notice else Told.WARNING
-        self.agent.alert(alert.anomaly.value, alert.detail, severity=told)
 
     def _node(self) -> Node:
         exchange, http = self.exchange, self.settings.http
