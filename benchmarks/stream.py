@@ -185,8 +185,14 @@ async def meter_to_client(broker_port: int, *, is_embedded: bool) -> Told:
     with tempfile.TemporaryDirectory() as scratch:
         store = SqliteReadingStore(Path(scratch) / "readings.sqlite")
         async with serving(port) as (bench, hub, _), _broker(broker_port, is_wanted=is_embedded):
+
+            def accepted(readings: Sequence[Reading]) -> None:
+                for reading in readings:  # Each is told, though one of its device follows.
+                    bench.latest.readings[reading.device] = reading
+                    hub.readings((reading,))
+
             community = Community(
-                community=TOWN, key_of=keys.get, accepted=hub.readings, acknowledge_every_s=1.0
+                community=TOWN, key_of=keys.get, accepted=accepted, acknowledge_every_s=1.0
             )
             ingest = Ingest(community, store, GmqttClient(Address(port=broker_port)))
             await ingest.open()

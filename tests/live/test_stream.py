@@ -199,7 +199,9 @@ def test_two_parties_hear_their_own_and_nothing_of_each_other() -> None:
                     name for name in (*first, *second, *staff) if name in theirs or name in staff
                 ]
             made.bench.submit(order("h01", Side.SELL))
-            made.hub.readings([a_reading("m-h01"), a_reading("m-h03")])
+            came = [a_reading("m-h01"), a_reading("m-h03")]
+            made.bench.latest.readings.update({one.device: one for one in came})
+            made.hub.readings(came)
             made.hub.device(MeterId("m-h01"), "status", {"status": "online"}, MIDNIGHT)
             made.bench.kernel.advance(Instant(MIDNIGHT + 2 * DAY))
             await one.until(lambda: len(one.follower.known["receipts/h01"]) == 48)

@@ -106,11 +106,16 @@ class Hub:
         )
 
     def readings(self, batch: Sequence[Reading]) -> None:
-        """Take readings that are verified and stored."""
+        """Take readings that are verified and stored; the last of each device is told.
+
+        One that comes late, or from tomorrow, takes the place of none, as in a snapshot.
+        """
         if not self.board.has_any(Kind.READINGS):
             return
+        latest = self._sources.latest
         for reading in batch:
-            self._reading(reading)
+            if latest is not None and latest.of(reading.device) is reading:
+                self._reading(reading)
 
     def _reading(self, reading: Reading) -> None:
         state = self._sources.state()

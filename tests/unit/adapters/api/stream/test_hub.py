@@ -53,6 +53,12 @@ def a_hub() -> tuple[Hub, Bench]:
     return relay.hub, bench
 
 
+def hear(hub: Hub, bench: Bench, *readings: Reading) -> None:
+    """Let readings come in one go, of which the last of each device is the latest."""
+    bench.latest.readings.update({reading.device: reading for reading in readings})
+    hub.readings(readings)
+
+
 class Ear:
     """Somebody who hears topics of a hub, and reads at once what is asked of it."""
 
@@ -149,8 +155,7 @@ def test_who_begins_later_gets_what_who_was_there_has() -> None:
     early = Ear(hub, who, *names)
     bench.submit(order("h01"), order("h01", limit=60_000), order("h02", Side.SELL, 50_000))
     bench.submit(replaced(order("h01"), delivery=MIDNIGHT + 20 * HOUR))
-    bench.latest.readings[MeterId("m-h01")] = a_reading()
-    hub.readings([a_reading()])
+    hear(hub, bench, a_reading())
     hub.alert(bench.alerts.add(a_finding()))
     bench.advance(MIDNIGHT + 2 * HOUR)
     hub.flush()
@@ -209,7 +214,7 @@ def test_two_parties_never_hear_of_each_other(pod: str) -> None:
     ear = Ear(hub, somebody(AccessRole.PROSUMER, party), *names)
     stranger = Ear(hub, somebody(AccessRole.PROSUMER, other), *theirs)
     bench.submit(order(pod, Side.SELL))
-    hub.readings([a_reading(device)])
+    hear(hub, bench, a_reading(device))
     hub.alert(bench.alerts.add(a_finding(device)))
     hub.device(MeterId(device), "status", {"status": "online"}, bench.clock.now())
     bench.submit(RevokeDevice(device=MeterId(device), reason="lost"))
@@ -243,7 +248,8 @@ def test_a_pod_that_changed_hands_is_told_of_to_each_party_for_its_own_time() ->
     after = Ear(hub, somebody(AccessRole.PROSUMER, "p02"), "orders/h01", "readings/h01")
     boss = Ear(hub, BOSS, "orders/h01", "readings/h01")
     bench.submit(order("h01"), replaced(order("h01"), delivery=MIDNIGHT + 13 * HOUR))
-    hub.readings([a_reading(seq=1), a_reading(seq=2, at=MIDNIGHT + 13 * HOUR)])
+    hear(hub, bench, a_reading(seq=1))
+    hear(hub, bench, a_reading(seq=2, at=MIDNIGHT + 13 * HOUR))
     assert [list(_rows(ear, "orders/h01")) for ear in (before, after, boss)] == [
         ["1"], ["2"], ["1", "2"],
     ]  # fmt: skip
@@ -344,13 +350,22 @@ def test_devices_and_what_was_heard_of_them_are_told_and_stay_in_snapshots() -> 
 
 
 def test_a_reading_is_told_by_device_by_pod_and_to_who_sees_all() -> None:
-    hub, _ = a_hub()
+    hub, bench = a_hub()
     own = Ear(hub, somebody(AccessRole.PROSUMER, "p01"), "readings/h01", "readings/m-h01")
     boss = Ear(hub, BOSS, "readings")
-    hub.readings([a_reading(), a_reading("m-h02")])
+    hear(hub, bench, a_reading(), a_reading("m-h02"))
     assert len(own.read()) == 2
     assert list(_rows(boss, "readings")) == ["m-h01", "m-h02"]
     assert _rows(own, "readings/h01")["m-h01"]["import_register"] == 101
+
+
+def test_a_reading_that_comes_late_takes_the_place_of_none() -> None:
+    hub, bench = a_hub()
+    stayed = Ear(hub, BOSS, "readings")
+    hear(hub, bench, a_reading(seq=2, at=MIDNIGHT + MINUTE))
+    hub.readings([a_reading(seq=1)])
+    assert _rows(stayed, "readings")["m-h01"]["seq"] == 2
+    assert _rows(Ear(hub, BOSS, "readings"), "readings") == _rows(stayed, "readings")
 
 
 def test_an_alert_is_told_when_it_is_opened_and_when_it_is_closed() -> None:
