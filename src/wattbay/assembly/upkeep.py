@@ -127,8 +127,7 @@ class Upkeep:
 
     async def backed_up(self) -> BackedUp:
         """Make a backup for whoever asked."""
-        async with self._backing_up:
-            made, manifest = await self.back_up()
+        made, manifest = await self.back_up()
         size_bytes = sum(one.size_bytes for one in manifest.files)
         return BackedUp(made.name, manifest.entries, manifest.head, size_bytes)
 
@@ -144,9 +143,10 @@ class Upkeep:
         if out is None:
             raise AdapterError("no folder is set for backups: folder in [backup]")
         exchange = self.exchange
-        made, manifest = await backup.back_up(
-            exchange.folder, out, exchange.journal, exchange.community, self.door.clock.now()
-        )
+        async with self._backing_up:
+            made, manifest = await backup.back_up(
+                exchange.folder, out, exchange.journal, exchange.community, self.door.clock.now()
+            )
         log.info("backed up", folder=str(made), entries=manifest.entries)
         return made, manifest
 

@@ -147,6 +147,9 @@ class ReadingStore(Protocol):
     ) -> Iterator[Reading]:
         """Yield a device's readings of a span, by instant."""
 
+    def within(self, span: Period) -> Iterator[Reading]:
+        """Yield all readings of a span, by instant; what is added meanwhile may be among them."""
+
     def at(self, community: CommunityId, measured_at: Instant) -> Iterator[Reading]:
         """Yield all readings of a community at an instant, by device."""
 
@@ -201,6 +204,10 @@ class MemoryReadingStore:
         for key in sorted(self._readings):
             if key[0] in within and key[1:] == (community, device):
                 yield self._readings[key]
+
+    def within(self, span: Period) -> Iterator[Reading]:
+        """Yield all readings of a span, by instant."""
+        yield from (self._readings[key] for key in sorted(self._readings) if key[0] in span)
 
     def at(self, community: CommunityId, measured_at: Instant) -> Iterator[Reading]:
         """Yield all readings of a community at an instant, by device."""

@@ -118,7 +118,8 @@ async def list_readings(
 def _by_boundary(node: Node, sight: Sight) -> Keeps | None:
     """Return which registers are seen: of boundaries from which, or until which, a pod was theirs.
 
-    Who moves in sees the register with which it begins, and who moves out that with which it ends.
+    Who moves in sees the register with which it begins, and who moves out that with which it ends,
+    unless it was read later: the registers as read would tell what the next one drew.
     """
     if sight.is_whole:
         return None
@@ -126,9 +127,10 @@ def _by_boundary(node: Node, sight: Sight) -> Keeps | None:
 
     def keeps(row: Answered) -> bool:
         pod, boundary = str(row["pod"]), int(row["boundary"] or 0)
-        return sight.sees_pod(state, pod, Instant(boundary)) or sight.sees_pod(
-            state, pod, Instant(boundary - 1)
-        )
+        if sight.sees_pod(state, pod, Instant(boundary)):
+            return True
+        is_read_later = int(row["measured_at"] or 0) > boundary
+        return not is_read_later and sight.sees_pod(state, pod, Instant(boundary - 1))
 
     return keeps
 

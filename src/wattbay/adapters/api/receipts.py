@@ -31,8 +31,10 @@ from wattbay.adapters.api.problems import not_found
 from wattbay.adapters.api.rows import Keeps, fields_of, page, shown
 from wattbay.adapters.api.sections import Section
 from wattbay.adapters.api.sight import Sight, sight_of
+from wattbay.core.exchange import State
 from wattbay.core.facts import Receipt
 from wattbay.ids import PodId
+from wattbay.periods import Instant
 from wattbay.views.explained import explained
 from wattbay.views.history import Answered, Want
 from wattbay.views.receipt_lines import Line
@@ -288,12 +290,22 @@ def _words(node: Node, row: Answered, lines: Iterable[Line]) -> list[str]:
     return told
 
 
+def _meter_at(state: State, pod: PodId, at: Instant) -> str:
+    """Return the meter that was in use behind a pod; the present one where none was."""
+    for name, use in state.metering.meters.items():
+        if use.pod == pod and use.since <= at and (use.until is None or at < use.until):
+            return name
+    present = state.metering.pods.get(pod)
+    return "" if present is None else present.meter
+
+
 def _proof(node: Node, row: Answered) -> Proof:
     """Return how a receipt is checked."""
     values = [row[_COLUMNS.get(name, name)] for name in Receipt.__struct_fields__]
     canonical = msgspec.json.encode(msgspec.convert(values, Receipt))
-    use = node.state().metering.pods.get(PodId(str(row["pod"])))
-    meter = "" if use is None else use.meter
+    meter = _meter_at(
+        node.state(), PodId(str(row["pod"])), Instant(int(row["delivery_start"] or 0))
+    )
     since = shown(node, "receipts", row, ("delivery",))["delivery"]
     return Proof(
         entry=int(row["entry"] or 0),

@@ -149,8 +149,9 @@ class Ingest:
         if not self._waiting:
             return
         batch = self._waiting[:BATCH_MAX]
+        readings, refused = self._verified(batch)
         try:
-            self._store_batch(batch)
+            outcomes = self._store.add(readings) if readings else []
         except AdapterError:
             self._counts["store does not answer"] += 1
             self._is_paused = True
@@ -163,9 +164,14 @@ class Ingest:
         if self._waiting:
             self._is_paused = True  # What comes meanwhile waits behind.
             self._retry = asyncio.get_running_loop().call_soon(self._work)
+        # It stands: whoever hears of it and fails cannot bring it in again.
+        self._client.acknowledge(batch)
+        for message, what in refused:
+            self._refuse(message, what)
+        self._account(readings, outcomes)
 
-    def _store_batch(self, batch: list[Message]) -> None:
-        """Verify, store, acknowledge, tell."""
+    def _verified(self, batch: list[Message]) -> tuple[list[Reading], list[tuple[Message, str]]]:
+        """Return the authentic readings of a batch, and what is wrong with the other messages."""
         readings: list[Reading] = []
         refused: list[tuple[Message, str]] = []
         key_of, former_key_of = self._of.key_of, self._of.former_key_of
@@ -180,10 +186,10 @@ class Ingest:
                 readings.append(reading)
             else:
                 refused.append((message, "wrong topic"))
-        outcomes = self._store.add(readings) if readings else []
-        self._client.acknowledge(batch)
-        for message, what in refused:
-            self._refuse(message, what)
+        return readings, refused
+
+    def _account(self, readings: list[Reading], outcomes: list[Outcome]) -> None:
+        """Count what became of readings, and tell whoever is to hear of it."""
         for outcome, count in Counter(outcomes).items():
             self._counts[WORDS[outcome]] += count
         self._told.update((one.community, one.device, one.boot) for one in readings)
@@ -195,11 +201,11 @@ class Ingest:
                 self._count_refusal(reading.device, WORDS[outcome])
                 if outcome is Outcome.ALTERED:
                     self._of.alarmed(reading)
-        if stored:
-            self._of.accepted(stored)
         if self._telling is None and (self._told or self._refused or self._strangers):
             loop = asyncio.get_running_loop()
             self._telling = loop.call_later(self._of.acknowledge_every_s, self.tell)
+        if stored:
+            self._of.accepted(stored)
 
     def _refuse(self, message: Message, what: str) -> None:
         """Count a message that is no reading; tell its device, if it is one of ours."""

@@ -26,7 +26,7 @@ from wattbay.kernel.clock import Clock
 from wattbay.kernel.evidence import Reading, ReadingStore
 from wattbay.kernel.intake import NOT_IN_HISTORY
 from wattbay.kernel.kernel import Answer
-from wattbay.periods import DAY, MINUTE, Instant, Period
+from wattbay.periods import DAY, HOUR, MINUTE, Instant, Period
 from wattbay.watch.alerts import Alert, AlertStore
 from wattbay.watch.anomalies import Watch
 from wattbay.watch.findings import DeviceFacts, Finding, is_hard, suspicion
@@ -39,6 +39,8 @@ AT_ONCE_MAX = 500
 AGAIN_S = 0.2
 """Pause before readings that the exchange had no room for are submitted again. [s]"""
 TICK_S = 1.0
+SHARED_US = 2 * HOUR
+"""How far apart meters may have fallen silent to be caught up with together. [µs]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,27 +294,43 @@ class Reception:
         From the last register of each meter on that the exchange knows, a day back at most. What
         it lacks before that, `run` looks for. A revoked meter is believed nothing more.
         """
-        state = self._of.state()
         now = Instant(self._of.clock.now() + MINUTE)
-        count = 0
-        for name in sorted(state.metering.pods):
-            pod = state.metering.pods[name]
-            since = max(Instant(pod.totals[-1].at + 1), Instant(now - DAY))
-            if since >= now:
+        behind = self._behind(now)
+        begin = max(behind.values(), default=now) - SHARED_US
+        near, count = {}, 0
+        for meter, since in behind.items():
+            if since >= begin:
+                near[meter] = since
                 continue
-            facts = self._of.facts().get(pod.meter)
-            if facts is None:
-                continue
-            stored = self._of.store.of_device(self._of.community, pod.meter, Period(since, now))
-            for reading in stored:
-                count += 1
-                self._note(reading, now)
-                odd = self._of.watch.judge(reading, now, facts)
-                if odd:
-                    self._tell(odd)
-                if not is_hard(odd):
-                    self._choose(reading, suspicion(odd))
+            # One that was silent for longer than the others is rare: it may walk alone.
+            for reading in self._of.store.of_device(self._of.community, meter, Period(since, now)):
+                count += self._catch_up_with(reading, now)
+        if near:
+            # A store walks through all that was measured in a span: one walk is for all.
+            for reading in self._of.store.within(Period(min(near.values()), now)):
+                is_lacking = near.get(reading.device, now) <= reading.measured_at
+                if is_lacking and reading.community == self._of.community:
+                    count += self._catch_up_with(reading, now)
         return count
+
+    def _behind(self, now: Instant) -> dict[MeterId, Instant]:
+        """Return the meters that are believed, and since when nothing of them is known."""
+        pods, facts, found = self._of.state().metering.pods, self._of.facts(), {}
+        for name in sorted(pods):
+            since = max(Instant(pods[name].totals[-1].at + 1), Instant(now - DAY))
+            if since < now and pods[name].meter in facts:
+                found[pods[name].meter] = since
+        return found
+
+    def _catch_up_with(self, reading: Reading, now: Instant) -> int:
+        """Take a reading that was stored before; return how many that is."""
+        self._note(reading, now)
+        odd = self._of.watch.judge(reading, now, self._of.facts()[reading.device])
+        if odd:
+            self._tell(odd)
+        if not is_hard(odd):
+            self._choose(reading, suspicion(odd))
+        return 1
 
     def _is_known(self, meter: MeterId, boundary: Instant) -> bool:
         """Tell whether the exchange has a register at a boundary, or has no use for one."""

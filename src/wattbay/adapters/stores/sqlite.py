@@ -1,9 +1,9 @@
 """Verified readings in one SQLite file: what a community on one machine needs.
 
-Rows stand in the order of (instant, device), for instants are known in advance: both what all
-devices measured at one, and what one device measured over a span, are then found by seeking. That
-each number of a device is taken once is kept by a small table of stretches, in the same
-transaction; an index over the numbers would cost more than all the rest.
+Rows stand in the order of (instant, device): what was measured at an instant, or over a span, is
+found by seeking; what one device measured over a span, by walking through that span. That each
+number of a device is taken once is kept by a small table of stretches, in the same transaction; an
+index over the numbers, or over devices, would cost more than all the rest.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.api_node import TOWN, Bench, a_node, live_a_day
-from tests.builders import EVE
+from tests.builders import EVE, MIDNIGHT, a_reading
 from wattbay.access.roles import AccessRole
 from wattbay.adapters.api.device_life import LOOKED_THROUGH_US
 from wattbay.adapters.api.devices import DEVICES_PER_POD_MAX
@@ -23,7 +23,7 @@ from wattbay.core.registry import facts_at
 from wattbay.errors import AdapterError
 from wattbay.ids import CommunityId, MeterId, PartyId, PodId
 from wattbay.kernel.evidence import Reading
-from wattbay.periods import DAY, MINUTE, Instant, Period, instant
+from wattbay.periods import DAY, HOUR, MINUTE, Instant, Period, instant, to_text
 from wattbay.watch.findings import Anomaly, Finding, Severity
 
 API = "/api/v1"
@@ -150,6 +150,42 @@ def test_another_party_moves_in() -> None:
     assert [one["party"] for one in bench.call("p01", "GET", f"{API}/pods/h01").json()] == ["p01"]
     unknown = bench.call("boss", "POST", f"{API}/pods/h99/move", body)
     assert unknown.status_code == 404
+
+
+def test_proof_of_a_receipt_names_the_meter_of_its_time() -> None:
+    bench = a_node()
+    live_a_day(bench)
+    at = Instant(bench.clock.now() // HOUR * HOUR)
+    body = {
+        "at": to_text(at),
+        "final_import": 0,
+        "final_export": 9_600,
+        "meter": {"request": a_request("m-new"), "import_register": 7},
+    }
+    answer = bench.call("boss", "POST", f"{API}/pods/h01/meter", body)
+    assert answer.status_code == 200, answer.text
+    told = bench.call("p01", "GET", f"{API}/receipts/h01/2013-06-10T00:00Z").json()
+    assert told["proof"]["readings"].startswith(f"{API}/devices/m-h01/readings?")
+
+
+def test_register_that_was_read_later_is_not_for_who_moved_out() -> None:
+    bench = a_node()
+    since = Instant(MIDNIGHT + DAY)
+    body = {"party": "p02", "since": to_text(since)}
+    assert bench.call("boss", "POST", f"{API}/pods/h01/move", body).status_code == 200
+    late = Instant(since + 10 * MINUTE)
+    for number, at in enumerate((MIDNIGHT, late), 1):
+        bench.advance(at)
+        bench.submit(a_reading("m-h01", seq=number, measured_at=at, import_register=500 * number))
+
+    def seen(login: str) -> list[str]:
+        items = bench.call(login, "GET", f"{API}/readings?pod=h01").json()["items"]
+        return [one["measured_at"] for one in items]
+
+    assert to_text(late) in seen("boss")
+    assert to_text(late) in seen("p02")
+    assert to_text(late) not in seen("p01")
+    assert to_text(MIDNIGHT) in seen("p01")
 
 
 def test_a_meter_is_exchanged() -> None:

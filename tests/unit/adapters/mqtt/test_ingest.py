@@ -46,10 +46,11 @@ class Failing:
         self._times = times
         self._store = MemoryReadingStore()
         self.runs = self._store.runs
-        self.of_device, self.at, self.alarms = (
+        self.of_device, self.at, self.alarms, self.within = (
             self._store.of_device,
             self._store.at,
             self._store.alarms,
+            self._store.within,
         )
         self.forget, self.close = self._store.forget, self._store.close
 
@@ -224,6 +225,29 @@ def test_nothing_is_acknowledged_while_the_store_does_not_answer() -> None:
         assert [one.seq for one in scene.accepted] == [1, 2]
         assert scene.ingest.counts["store does not answer"] == 2
         await scene.ingest.close()
+
+    play(story())
+
+
+def test_whoever_hears_of_readings_and_fails_brings_none_in_again() -> None:
+    async def story() -> None:
+        scene, heard = Scene(), []
+
+        def fail_once(readings: Sequence[Reading]) -> None:
+            heard.append([one.seq for one in readings])
+            if len(heard) == 1:
+                raise RuntimeError("a fault of whoever hears")
+
+        community = Community(community=LONDON, key_of=scene.keys.get, accepted=fail_once)
+        ingest = Ingest(community, scene.store, scene.broker.client())
+        with pytest.raises(RuntimeError, match="whoever hears"):
+            ingest.take([Message(data(), bytes_of(a_reading(1)))])
+        ingest.take([Message(data(), bytes_of(a_reading(2)))])
+        assert heard == [[1], [2]]
+        assert ingest.counts == {"stored": 2}
+        ingest.tell()
+        assert scene.told() == [{"boot": 1, "seq": 2}]
+        await ingest.close()
 
     play(story())
 
