@@ -239,6 +239,16 @@ def test_signing_out_ends_the_key(street: Service) -> None:
     assert "HTTP 401" in refused(folder, "operator status --file second.json")
 
 
+def test_key_of_an_earlier_service_is_no_hindrance_to_signing_in(street: Service) -> None:
+    folder = street.folder
+    sign_in = f"operator sign-in {street.url} --password-file new-password --file earlier.json"
+    wattbay(folder, sign_in)
+    kept = json.loads((folder / "earlier.json").read_text(encoding="utf-8"))
+    kept["key"] = "wb_000000000000_of-another-service"
+    (folder / "earlier.json").write_text(json.dumps(kept), encoding="utf-8")
+    assert "signed in" in wattbay(folder, sign_in)
+
+
 def test_alerts_are_closed_with_a_note(street: Service) -> None:
     folder = street.folder
     # Another device under a meter's name: what it signs is not believed, and told.

@@ -87,6 +87,7 @@ class LiveExchange:
         whole = self._whole(settings.storage.archive)
         self.exchange: Exchange = self.snapshots.exchange(whole)
         self.street, watching = self._street(settings)
+        self._check_is_the_street()
         founding = self._founding(settings)
         self.calendar = self._calendar(settings, founding)
         self.speed = settings.street.speed if self.street is not None else 1
@@ -167,6 +168,22 @@ class LiveExchange:
         scenario = load_scenario(settings.street.scenario)
         auctions = Auctions(scenario.product.product)
         return LiveStreet(scenario, self.folder / stores.WORLD, auctions), [auctions]
+
+    def _check_is_the_street(self) -> None:
+        """Refuse to let a made-up street go on with the journal of another community.
+
+        Raises
+        ------
+        ConfigError
+            If it would; nothing was written.
+        """
+        if self.street is None or self.journal.last_seq == 0:
+            return
+        kept, made_up = self._community(), self.street.scenario.community
+        if kept != made_up:
+            what = f"{self.folder} is kept for {kept}, which is not the made-up {made_up}"
+            remedy = "serve it by its own settings: wattbay serve --config FILE"
+            raise ConfigError(Fault("street.scenario", what, remedy))
 
     def _clock(self) -> Clock:
         """Return the clock: that of the day, or a faster one that goes on where it was."""

@@ -29,7 +29,8 @@ def restore_backup(backup: Path, folder: Path) -> None:
     with _progress("checking") as told:
         manifest = backups.restore(backup, folder, told)
     print(_words(manifest))
-    print(f"restored to {folder}: wattbay serve --folder {folder}")
+    print(f"restored to {folder}, for the settings that it was served by:")
+    print(f"  wattbay serve --config FILE --folder {folder}   (a made-up street: without --config)")
 
 
 def _words(manifest: Manifest) -> str:

@@ -16,7 +16,7 @@ from wattbay.errors import AdapterError, ConfigError, Fault
 FILE = Path("wattbay") / "operator.json"
 """Below XDG_CONFIG_HOME, otherwise ~/.config."""
 PRIVATE = 0o600
-UNKNOWN, FORBIDDEN = 401, 403
+UNKNOWN, FORBIDDEN, ABSENT = 401, 403, 404
 KEY_PARTS = 3
 """A key is ``wb_PUBLIC_SECRET``."""
 
@@ -162,7 +162,7 @@ def revoke(client: RestClient, key: str) -> None:
     try:
         client.delete(path_of("keys", parts[1]))
     except Refused as refused:
-        if refused.status != UNKNOWN:
+        if refused.status not in {UNKNOWN, ABSENT}:
             raise
 
 
