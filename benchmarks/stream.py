@@ -313,7 +313,7 @@ class Client(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Shake hands."""
         self._transport = transport
-        transport.write(self._request)  # type: ignore[attr-defined]
+        transport.write(self._request)  # type: ignore[attr-defined] # of every TCP transport
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Return where to put what comes."""
@@ -332,7 +332,7 @@ class Client(asyncio.BufferedProtocol):
             if b" 101 " not in head[:20]:
                 raise SystemExit(head.decode())
             self._is_up = True
-            self._transport.write(self._wish)  # type: ignore[attr-defined]
+            self._transport.write(self._wish)  # type: ignore[attr-defined] # likewise
         at = 0
         while len(buffer) - at >= 2:
             size, begins = buffer[at + 1] & 127, at + 2
