@@ -40,6 +40,7 @@ from wattbay.core.facts import (
     TradingPhase,
 )
 from wattbay.core.products import BLOCK
+from wattbay.core.sales import ConcludeSale, SalePart
 from wattbay.core.terms import (
     Block,
     Condition,
@@ -401,9 +402,27 @@ def _batch(chance: Random, street: Place) -> c.EnterOrders:
     return c.EnterOrders(product=product, delivery=delivery, pods=pods, steps=steps)
 
 
+def _sale(chance: Random) -> ConcludeSale:
+    """Return a sale that was agreed elsewhere; some of its parts may be too late, or too much."""
+    seller, buyer = chance.sample(PODS, 2)
+    starts = sorted(chance.sample(DELIVERIES, chance.randint(1, 3)))
+    if _maybe(chance, 0.05):
+        starts.reverse()
+    return ConcludeSale(
+        product=ProductId("offers") if _maybe(chance, 0.95) else chance.choice(PRODUCTS),
+        seller=seller,
+        buyer=buyer,
+        price=chance.choice((-40_000, -10_000, 90_000, 120_000, 150_000, 300_000)),
+        parts=tuple(
+            SalePart(delivery=start, quantity_wh=10 * chance.randint(1, 20)) for start in starts
+        ),
+        proof=(b"bid",) * chance.randint(0, 2),
+    )
+
+
 def a_command(chance: Random, street: Place) -> c.Command:
     """Return anything that may be asked now."""
-    match chance.choices(range(7), weights=[50, 18, 14, 6, 4, 8, 6])[0]:
+    match chance.choices(range(8), weights=[50, 18, 14, 6, 4, 8, 6, 6])[0]:
         case 0:
             return _order(chance, street)
         case 1:
@@ -416,6 +435,8 @@ def a_command(chance: Random, street: Place) -> c.Command:
             return _by_the_clock(chance)
         case 6:
             return _batch(chance, street)
+        case 7:
+            return _sale(chance)
         case _:
             pod = chance.choice(PODS)
             boundary = Instant(MIDNIGHT + chance.randint(0, 3) * ISP_US)

@@ -93,7 +93,7 @@ def vocabulary() -> list[str]:
     """Return the classes of commands and events, in the order of the files."""
     return [
         node.name
-        for file in ("commands.py", "events.py", "batches.py", "devices.py")
+        for file in ("commands.py", "events.py", "batches.py", "devices.py", "sales.py")
         for node in syntax(SOURCE / "core" / file).body
         if isinstance(node, ast.ClassDef)
     ]

@@ -21,6 +21,7 @@ from wattbay.core.facts import (
     Tariff,
     TradingPhase,
 )
+from wattbay.core.sales import ConcludeSale
 from wattbay.core.terms import OrderTerms
 from wattbay.ids import (
     CommunityId,
@@ -448,6 +449,7 @@ Command = (
     | CancelOrders
     | EnterOrders
     | TakeOffer
+    | ConcludeSale
     | ReleaseOrder
     | ExpireOrder
     | OpenTrading

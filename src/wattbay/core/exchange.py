@@ -55,6 +55,7 @@ from wattbay.core.reasons import Reason
 from wattbay.core.receipts import book_receipts
 from wattbay.core.registry import Registry
 from wattbay.core.response import Responses, call, called, settle
+from wattbay.core.sales import ConcludeSale
 from wattbay.core.statements import Statements
 from wattbay.core.tariffs import publish, published
 from wattbay.errors import ensure
@@ -202,6 +203,8 @@ def _decide(state: State, command: Command, at: Instant) -> list[Event]:
             return opening.open_trading(known, market, command, at)
         case c.TakeOffer():
             return offers.take(known, market, book, command, at)
+        case ConcludeSale():
+            return offers.conclude(known, market, book, command, at)
         case _:
             return _register(state, command, at)
 
@@ -223,7 +226,7 @@ def _register(state: State, command: c.Registering, at: Instant) -> list[Event]:
         case c.WriteOff():
             return funds.write_off(book, command)
         case c.RegisterPod():
-            return _register_pod(state, command, at)
+            return metering.register_pod(known, state.metering, command, at)
         case c.ChangePod():
             return registry.change_pod(known, command, at, state.deliveries.listed_until)
         case c.RegisterParty():
@@ -245,15 +248,6 @@ def _register(state: State, command: c.Registering, at: Instant) -> list[Event]:
             return enrolment.decide(known, state.metering, command, at, until)
         case _:
             assert_never(command)
-
-
-def _register_pod(state: State, command: c.RegisterPod, at: Instant) -> list[Event]:
-    """Connect a pod whose meter is new, from now on or later."""
-    if command.meter.meter in state.metering.meters:
-        return registry.refuse(Reason.ALREADY_KNOWN, f"meter {command.meter.meter}")
-    if command.facts.since < at:
-        return registry.refuse(Reason.NOT_IN_SEQUENCE, "a pod is connected from now on or later")
-    return registry.register_pod(state.registry, command)
 
 
 # --- changes: one function an event, and the table that says which ---------------------------

@@ -19,6 +19,7 @@ from wattbay.core.facts import PodFacts, Quality, Role
 from wattbay.core.meters import Metering, MeterInUse, Total, boundary_of
 from wattbay.core.reasons import Reason
 from wattbay.core.registry import Registry, check_meter, facts_at, facts_then, has_role, refuse
+from wattbay.core.registry import register_pod as connected
 from wattbay.ids import PodId, ProfileId
 from wattbay.periods import DAY, HOUR, MINUTE, WEEK, Instant
 from wattbay.units import PPM, share
@@ -359,6 +360,17 @@ def energy_event(
 
 
 # --- meters ----------------------------------------------------------------------------------
+
+
+def register_pod(
+    registry: Registry, metering: Metering, command: c.RegisterPod, at: Instant
+) -> list[e.Event]:
+    """Connect a pod whose meter is new, from now on or later."""
+    if command.meter.meter in metering.meters:
+        return refuse(Reason.ALREADY_KNOWN, f"meter {command.meter.meter}")
+    if command.facts.since < at:
+        return refuse(Reason.NOT_IN_SEQUENCE, "a pod is connected from now on or later")
+    return connected(registry, command)
 
 
 def exchange_meter(metering: Metering, command: c.ExchangeMeter, at: Instant) -> list[e.Event]:

@@ -18,6 +18,7 @@ from wattbay.core.commands import (
 )
 from wattbay.core.events import Event, Rejected
 from wattbay.core.reasons import Reason
+from wattbay.core.sales import ConcludeSale
 from wattbay.ids import PodId, RequestId
 from wattbay.kernel.codec import Entry
 
@@ -30,6 +31,7 @@ Requested = (
     | CancelOrders
     | EnterOrders
     | TakeOffer
+    | ConcludeSale
 )
 """The commands that may bear a request."""
 
@@ -85,6 +87,8 @@ def request_of(command: Command) -> Key | None:
     if isinstance(requested, EnterOrders):
         # A batch is its first pod's; one without pods is refused, whatever it repeats.
         return (requested.pods[0], requested.request) if requested.pods else None
+    if isinstance(requested, ConcludeSale):
+        return requested.seller, requested.request
     return requested.pod, requested.request
 
 

@@ -15,6 +15,7 @@ from wattbay.core.market.allocation import NO_ORDER
 from wattbay.core.market.product import Phase, gate_closes, gate_opens
 from wattbay.core.products import BLOCK
 from wattbay.core.registry import Registry
+from wattbay.core.sales import ConcludeSale
 from wattbay.ids import MeterId, PodId, ProductId
 from wattbay.kernel.codec import Entry
 from wattbay.kernel.singles import singles
@@ -132,6 +133,8 @@ class LiveRows:
                 return command.device.pod
             case RotateKey() | RevokeDevice():
                 return self._meters.get(command.device)
+            case ConcludeSale():
+                return command.seller
             case _:
                 pod = getattr(command, "pod", None)
                 return pod if isinstance(pod, str) else None

@@ -20,6 +20,7 @@ from wattbay.core.commands import (
 )
 from wattbay.core.entered import Telling
 from wattbay.core.events import AuctionCleared, TradeCancelled, Traded, TradingClosed
+from wattbay.core.sales import ConcludeSale
 from wattbay.ids import PodId, ProductId
 from wattbay.kernel.codec import Entry
 from wattbay.periods import DAY, WEEK, Instant
@@ -35,6 +36,7 @@ _TOLD_BY = frozenset(
         EnterOrders,
         ReleaseOrder,
         TakeOffer,
+        ConcludeSale,
         OpenTrading,
         CloseGate,
         ClearAuction,

@@ -12,6 +12,7 @@ from wattbay.core.facts import Mechanism
 from wattbay.core.terms import Ended, Kind
 from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.kernel.codec import Entry
+from wattbay.kernel.requests import request_of
 from wattbay.periods import Instant
 from wattbay.views.remarks import remark_of
 
@@ -79,6 +80,7 @@ class Orders:
         kind = "" if terms is None or terms.kind in _BY_LIMIT else terms.kind.value
         if terms is not None and terms.block is not None:
             kind = "block"
+        key = request_of(entry.command)
         placed = LiveOrder(
             entry.seq,
             entry.at,
@@ -90,7 +92,8 @@ class Orders:
             event.quantity_wh,
             event.limit,
             kind,
-            getattr(entry.command, "request", None),
+            # Of a sale it is the seller's: its other order is somebody else's.
+            key[1] if key is not None and key[0] == event.pod else None,
             reason=remark_of(event),
         )
         self._stand(placed)

@@ -74,7 +74,7 @@ def imbalance_rows(delivery: Instant, run: str, told: Sequence[e.Imbalance]) -> 
 
 def subject_of(command: Command) -> str:
     """Return whom or what a command concerns; empty where it names nobody."""
-    for name in ("pod", "facts", "meter", "device", "order", "party", "product"):
+    for name in ("pod", "facts", "meter", "device", "order", "party", "seller", "product"):
         match getattr(command, name, None):
             case str() | int() as found:
                 return str(found)

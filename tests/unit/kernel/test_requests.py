@@ -28,7 +28,7 @@ def test_every_command_with_a_request_is_known_to_have_one() -> None:
     kinds = [kind for kind in get_args(Command) if issubclass(kind, Struct)]
     bearing = {kind for kind in kinds if "request" in kind.__struct_fields__}
     assert bearing == set(get_args(Requested))
-    assert all({"pod", "pods"} & set(kind.__struct_fields__) for kind in bearing)
+    assert all({"pod", "pods", "seller"} & set(kind.__struct_fields__) for kind in bearing)
 
 
 def test_request_is_known_by_pod_and_request() -> None:

@@ -123,6 +123,19 @@ def check(
     registry: Registry, market: Market, ledger: Ledger, command: c.PlaceOrder, at: Instant
 ) -> Entrant | list[e.Event]:
     """Return what is known of an order that may stand, or the refusal of one that may not."""
+    found = entrant_of(registry, market, command, at)
+    if isinstance(found, Entrant) and found.hold_nano:
+        left = available(registry, ledger, found.facts.party)
+        if found.hold_nano > left:
+            detail = f"needs {found.hold_nano}, available {left} nano"
+            return refuse(Reason.NO_COLLATERAL, detail)
+    return found
+
+
+def entrant_of(
+    registry: Registry, market: Market, command: c.PlaceOrder, at: Instant
+) -> Entrant | list[e.Event]:
+    """Return what is known of an order that may stand if its party can pay, or its refusal."""
     product = registry.products.get(command.product)
     if product is None:
         return refuse(Reason.UNKNOWN_PRODUCT, f"product {command.product}")
@@ -154,30 +167,29 @@ def check(
         return fault
     tariff = tariff_at(registry, facts, command.delivery)
     at_risk = worst_case(product, tariff, command.side, quantity, price)
-    if at_risk:
-        left = available(registry, ledger, facts.party)
-        if at_risk > left:
-            return refuse(Reason.NO_COLLATERAL, f"needs {at_risk}, available {left} nano")
     return Entrant(command, product, book, facts, tariff, at_risk)
 
 
 def stand(market: Market, entrant: Entrant, *, stands_by: bool = False) -> list[e.Event]:
     """Let an order stand that trades with nobody yet."""
+    return [standing(OrderId(market.next_order), entrant, stands_by=stands_by)]
+
+
+def standing(number: OrderId, entrant: Entrant, *, stands_by: bool = False) -> e.OrderPlaced:
+    """Return the event by which an order stands under a number."""
     command = entrant.command
-    return [
-        e.OrderPlaced(
-            order=OrderId(market.next_order),
-            pod=command.pod,
-            product=command.product,
-            delivery=command.delivery,
-            side=command.side,
-            quantity_wh=command.quantity_wh,
-            limit=command.limit,
-            hold_nano=entrant.hold_nano,
-            terms=command.terms,
-            waits=stands_by,
-        )
-    ]
+    return e.OrderPlaced(
+        order=number,
+        pod=command.pod,
+        product=command.product,
+        delivery=command.delivery,
+        side=command.side,
+        quantity_wh=command.quantity_wh,
+        limit=command.limit,
+        hold_nano=entrant.hold_nano,
+        terms=command.terms,
+        waits=stands_by,
+    )
 
 
 def _room(product: Product, book: Book, command: c.PlaceOrder) -> list[e.Event] | None:
@@ -374,7 +386,21 @@ def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPla
     book = market.books[event.product][event.delivery]
     facts = facts_then(registry, event.pod, event.delivery)
     name = account(event.pod, facts.party)
-    book.orders[event.order] = Order(
+    book.orders[event.order] = order_of(event, name)
+    market.places[event.order] = (event.product, event.delivery)
+    stake = book.stakes.get(event.pod)
+    if stake is None:
+        stake = book.stakes[event.pod] = Stake()
+    stake.orders += 1
+    _open(stake, event.side, event.quantity_wh)
+    market.next_order = event.order + 1
+    hold(ledger, name, event.hold_nano)
+    return facts
+
+
+def order_of(event: e.OrderPlaced, name: str) -> Order:
+    """Return the order that an event lets stand, with its hold on an account."""
+    return Order(
         event.order,
         event.pod,
         event.side,
@@ -387,15 +413,6 @@ def placed(registry: Registry, market: Market, ledger: Ledger, event: e.OrderPla
         # In a book it is known where it waits for its stop: then it says what rests of it.
         event.waits and event.rests_wh is None,
     )
-    market.places[event.order] = (event.product, event.delivery)
-    stake = book.stakes.get(event.pod)
-    if stake is None:
-        stake = book.stakes[event.pod] = Stake()
-    stake.orders += 1
-    _open(stake, event.side, event.quantity_wh)
-    market.next_order = event.order + 1
-    hold(ledger, name, event.hold_nano)
-    return facts
 
 
 def _open(stake: Stake, side: Side, energy_wh: int) -> None:
