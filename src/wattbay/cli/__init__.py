@@ -18,6 +18,7 @@ from wattbay.cli.bot import app as bot
 from wattbay.cli.certificates import app as certificates
 from wattbay.cli.config import app as config
 from wattbay.cli.device import app as device
+from wattbay.cli.etp import app as etp
 from wattbay.cli.operator import app as operator
 from wattbay.cli.show import app as show
 from wattbay.cli.study import app as study
@@ -340,6 +341,7 @@ app.add_typer(bot, name="bot")
 app.add_typer(certificates, name="certificates")
 app.add_typer(config, name="config")
 app.add_typer(device, name="device")
+app.add_typer(etp, name="etp")
 app.add_typer(operator, name="operator")
 app.add_typer(show, name="show")
 app.add_typer(study, name="study")

@@ -26,7 +26,7 @@ from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypai
 from nacl.exceptions import BadSignatureError
 
 from wattbay.adapters.etp.messages import SIZE, Amiss, BadMessage, Message, decode
-from wattbay.errors import ConfigError, Fault
+from wattbay.errors import ConfigError, Fault, ensure
 from wattbay.periods import SECOND
 
 VERSION = 1
@@ -36,6 +36,8 @@ BODY = HEAD.size + SIZE
 STAMP_OFF_MAX_US = 30 * SECOND
 """How far a stamp may be from the clock of whoever reads it. [µs]"""
 SECRET_BYTES_MIN = 16
+KEY_BYTES = 32
+"""Of an Ed25519 seed or public key (RFC 8032)."""
 EVERYBODY = 0
 """The recipient of what is sent to a group."""
 
@@ -112,6 +114,7 @@ class Sealer:
 
     def seal(self, message: bytes, recipient: int) -> bytes:
         """Return a message of 84 bytes in an envelope to a device, or to everybody."""
+        ensure(len(message) == SIZE, "what is sealed is one message")
         scheme, now = self._identity.scheme, self._clock()
         self._nonce = max(self._nonce + 1, now)
         head = HEAD.pack(VERSION, scheme, self._identity.device_id, recipient, now, self._nonce)
@@ -151,21 +154,19 @@ class Opener:
 
     def _authentic(self, data: bytes) -> tuple[int, int]:
         """Return who sealed an envelope, and its nonce; raise unless both can be trusted."""
-        if len(data) not in SIZES.values():
-            raise BadMessage(Amiss.SIZE, f"{len(data)} bytes are no envelope; 150 or 182 are")
-        version, scheme, sender, recipient, stamp, nonce = HEAD.unpack_from(data)
+        scheme, sender, recipient, stamp, nonce = head_of(data)
         key = self._keys.get(sender)
-        if version != VERSION or key is None or scheme != key.scheme:
-            raise BadMessage(Amiss.FORGED, f"no key is known for device {sender} and this scheme")
+        if key is None or scheme is not key.scheme:
+            what = f"no key of scheme {scheme.name} is known for device {sender}"
+            raise BadMessage(Amiss.FORGED, what)
         if not is_authentic(data, key):
             raise BadMessage(Amiss.FORGED, f"the tag is not that of device {sender}")
         if recipient not in {self._device_id, EVERYBODY}:
             raise BadMessage(Amiss.FORGED, f"it is to device {recipient}, not to us")
-        if abs(stamp - self._clock()) > STAMP_OFF_MAX_US:
-            off_s = (stamp - self._clock()) / SECOND
-            raise BadMessage(
-                Amiss.STALE, f"stamped {off_s:+.1f} s from our clock; 30 s are the most"
-            )
+        off_us = stamp - self._clock()
+        if abs(off_us) > STAMP_OFF_MAX_US:
+            what = f"stamped {off_us / SECOND:+,.1f} s from our clock; 30 s are the most"
+            raise BadMessage(Amiss.STALE, what)
         if nonce <= self._highest.get(sender, -1):
             raise BadMessage(Amiss.REPLAYED, f"nonce {nonce} of device {sender} was there before")
         return sender, nonce
@@ -173,7 +174,7 @@ class Opener:
 
 def is_authentic(data: bytes, key: Key) -> bool:
     """Tell whether an envelope's tag is that of a key, whenever it was sealed."""
-    if len(data) != SIZES[key.scheme]:
+    if len(data) != SIZES[key.scheme] or not _is_whole(key):
         return False
     body, tag = data[:BODY], data[BODY:]
     if key.scheme is Scheme.HMAC:
@@ -185,9 +186,60 @@ def is_authentic(data: bytes, key: Key) -> bool:
     return True
 
 
+class Head(NamedTuple):
+    """What an envelope says of itself; true only if its tag is."""
+
+    scheme: Scheme
+    sender: int
+    recipient: int
+    stamp: int
+    """Microseconds of UTC since 1970. [µs]"""
+    nonce: int
+
+
+def head_of(data: bytes) -> Head:
+    """Return what an envelope says of itself; its tag is not checked.
+
+    Raises
+    ------
+    BadMessage
+        If it is no envelope by its size, version and scheme.
+    """
+    if len(data) not in SIZES.values():
+        raise BadMessage(Amiss.SIZE, f"{len(data)} bytes are no envelope; 150 or 182 are")
+    version, scheme, *rest = HEAD.unpack_from(data)
+    if version != VERSION:
+        raise BadMessage(Amiss.FORGED, f"version {version} of the envelope is not known")
+    if scheme not in SIZES or len(data) != SIZES[scheme]:
+        raise BadMessage(Amiss.FORGED, f"no envelope of scheme {scheme} has {len(data)} bytes")
+    return Head(Scheme(scheme), *rest)
+
+
 def inner(data: bytes) -> bytes:
     """Return the 84 bytes of a message, from its plain form or its envelope; checks nothing."""
     return data if len(data) == SIZE else data[HEAD.size : BODY]
+
+
+def check_key(where: str, key: Key) -> None:
+    """Do nothing if a peer's key is one of its scheme.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if key.scheme is Scheme.HMAC:
+        check_secret(where, key.scheme, key.key)
+    elif not _is_whole(key):
+        what = f"{len(key.key)} bytes are no Ed25519 public key"
+        raise ConfigError(Fault(where, what, f"{KEY_BYTES} bytes"))
+
+
+def _is_whole(key: Key) -> bool:
+    """Tell whether a key is long enough: of Ed25519, libsodium reads 32 bytes whatever is there."""
+    if key.scheme is Scheme.HMAC:
+        return len(key.key) >= SECRET_BYTES_MIN
+    return len(key.key) == KEY_BYTES
 
 
 def check_secret(where: str, scheme: Scheme, secret: bytes) -> None:
@@ -201,6 +253,6 @@ def check_secret(where: str, scheme: Scheme, secret: bytes) -> None:
     if scheme is Scheme.HMAC and len(secret) < SECRET_BYTES_MIN:
         what = f"{len(secret)} bytes are too short for a shared secret"
         raise ConfigError(Fault(where, what, f"at least {SECRET_BYTES_MIN}"))
-    if scheme is Scheme.ED25519 and len(secret) != 32:  # noqa: PLR2004 - as RFC 8032 has it
+    if scheme is Scheme.ED25519 and len(secret) != KEY_BYTES:
         what = f"{len(secret)} bytes are no Ed25519 seed"
-        raise ConfigError(Fault(where, what, "32 bytes"))
+        raise ConfigError(Fault(where, what, f"{KEY_BYTES} bytes"))

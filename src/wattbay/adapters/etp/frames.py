@@ -35,12 +35,13 @@ class Frames:
         return bool(self._held)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the payload of each frame that is whole now.
+        """Yield the payload of each frame that is whole now; to be gone through to its end.
 
         Raises
         ------
         BadMessage
-            At a length that no message has. The stream is of no use after it.
+            At a length that no message has. The stream is of no use after it: whatever else is
+            fed raises the same again.
         """
         data = self._held + data if self._held else data
         at, end = 0, len(data)
@@ -48,6 +49,7 @@ class Frames:
         while end - at >= PREFIX:
             length = int.from_bytes(data[at : at + PREFIX], "little")
             if length not in LENGTHS:
+                self._held = data[at : at + PREFIX]
                 raise BadMessage(Amiss.SIZE, f"a frame of {length:,} bytes; {_lengths()} may come")
             if end - at - PREFIX < length:
                 break

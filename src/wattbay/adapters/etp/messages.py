@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
 from wattbay.errors import WireError
 
@@ -19,6 +19,9 @@ TTL = 5
 """Hops that a message begins with."""
 TEXT_BYTES_MAX = 1_024
 """Of the text form: as much as its readers take at once."""
+SHOWN_MAX = 60
+"""Characters of a value that a fault tells."""
+SHOWN_BITS_MAX = 128
 DEADLINE_MS = 1_000
 """Of a type that names none."""
 PRIORITY = 50
@@ -49,7 +52,9 @@ PRIORITIES: Final = (80, 50, 50, 50, 5, 5, 5, 50, 0, 60)
 """By type: the lower goes first."""
 DEADLINES_MS: Final = (5_000, 1_000, 500, 1_000, 500, 500, 500, 1_000, 200, 2_000)
 """By type: from the arrival of a message to its answer, at most. [ms]"""
-CRITICAL: Final = frozenset({Kind.BID_ACCEPT, Kind.BID_CONFIRM, Kind.BID_REJECT, 8})
+CRITICAL: Final = frozenset(
+    {Kind.BID_ACCEPT, Kind.BID_CONFIRM, Kind.BID_REJECT, Kind.DEVICE_FAILURE}
+)
 """Types on which energy or safety depends: accept, confirm, reject and failure."""
 
 
@@ -272,8 +277,8 @@ def encode(message: Message) -> bytes:
 def decode(data: bytes | bytearray | memoryview) -> Message:
     """Return the message that bytes are, checked.
 
-    In this order: the size, the type, the time to live, numbers that are none, amounts below
-    zero, percentages above a hundred. A negative price is a message: to refuse it is business.
+    In this order: the size, the type, the time to live, amounts below zero, percentages above a
+    hundred, numbers that are none. A negative price is a message: to refuse it is business.
 
     Raises
     ------
@@ -291,7 +296,7 @@ def decode(data: bytes | bytearray | memoryview) -> Message:
     if (
         kind > 9  # noqa: PLR2004 - the last type
         or not ttl
-        # The sum of finite numbers is finite, unless they are beyond all measure.
+        # A sum that is not finite has a part that is not, or parts beyond all measure.
         or every - every != 0.0
         or total < 0
         or percent < 0
@@ -312,19 +317,22 @@ def check(message: Message) -> None:
         If one cannot; names it, and what would be right.
     """
     if not 0 <= message.message_type <= max(Kind):
-        raise BadMessage(Amiss.TYPE, f"message_type is {message.message_type}, of 0 to {max(Kind)}")
+        what = f"message_type is {_shown(message.message_type)}, of 0 to {max(Kind)}"
+        raise BadMessage(Amiss.TYPE, what)
     if message.ttl <= 0:
-        raise BadMessage(Amiss.TTL, "ttl is 0: the message has expired on its way")
-    for name, value, is_integer in zip(FIELDS, message, IS_INTEGER, strict=True):
-        if not is_integer and value - value != 0:
-            raise BadMessage(Amiss.NOT_FINITE, f"{name} is {value}; a number is wanted")
+        what = f"ttl is {_shown(message.ttl)}: the message has expired on its way"
+        raise BadMessage(Amiss.TTL, what)
     for name in AMOUNTS:
         if getattr(message, name) < 0:
-            raise BadMessage(Amiss.NEGATIVE, f"{name} is negative: {getattr(message, name)}")
+            what = f"{name} is negative: {_shown(getattr(message, name))}"
+            raise BadMessage(Amiss.NEGATIVE, what)
     if message.percentage_for_sale > 100:  # noqa: PLR2004 - per cent
-        raise BadMessage(
-            Amiss.PERCENTAGE, f"percentage_for_sale is {message.percentage_for_sale}, of 0 to 100"
-        )
+        what = f"percentage_for_sale is {_shown(message.percentage_for_sale)}, of 0 to 100"
+        raise BadMessage(Amiss.PERCENTAGE, what)
+    for name, value in zip(FIELDS, message, strict=True):
+        # Zero, unless it is infinite or no number.
+        if value - value != 0:
+            raise BadMessage(Amiss.NOT_FINITE, f"{name} is {_shown(value)}; a number is wanted")
 
 
 AMOUNTS: Final = (
@@ -340,19 +348,36 @@ def _unfit(message: Iterable[object]) -> BadMessage:
             struct.pack("<" + code, value)
         except (struct.error, TypeError, OverflowError):
             range_ = {"B": "0 to 255", "Q": "0 to 2^64 - 1", "d": "a number"}[code]
-            return BadMessage(Amiss.RANGE, f"{name} is {value!r}; {range_} is wanted")
+            return BadMessage(Amiss.RANGE, f"{name} is {_shown(value)}; {range_} is wanted")
     return BadMessage(Amiss.RANGE, f"a message has {len(FIELDS)} fields")
+
+
+def _shown(value: object) -> str:
+    """Return a value as it is told: never long, whatever was sent."""
+    if isinstance(value, int) and value.bit_length() > SHOWN_BITS_MAX:
+        return f"a number of {value.bit_length():,} bits"
+    text = repr(value)
+    if isinstance(value, float):
+        return text.removesuffix(".0")
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
 
 
 # --- the text of the first prototype ---------------------------------------------------------
 
 
 def to_text(message: Message) -> bytes:
-    """Return the text form: fourteen values between single spaces, numbers with two decimals."""
-    return b" ".join(
-        b"%d" % int(value) if is_integer else b"%.2f" % value
-        for value, is_integer in zip(message, IS_INTEGER, strict=True)
-    )
+    """Return the text form: fourteen values between single spaces, numbers with two decimals.
+
+    Raises
+    ------
+    BadMessage
+        If a field does not fit its place on the wire; names the field.
+    """
+    return TEXT % _unpack(encode(message))
+
+
+TEXT: Final = b" ".join(b"%d" if is_integer else b"%.2f" for is_integer in IS_INTEGER)
+"""As the Go prototype writes it with ``%d`` and ``%0.2f``; nothing ends it."""
 
 
 def from_text(data: bytes) -> Message:
@@ -370,26 +395,22 @@ def from_text(data: bytes) -> Message:
         raise BadMessage(
             Amiss.TEXT, f"{len(words)} values between single spaces; {len(FIELDS)} are wanted"
         )
-    found: list[int | float] = []
-    for name, word, is_integer in zip(FIELDS, words, IS_INTEGER, strict=True):
-        found.append(_number(name, word, is_integer=is_integer))
-    message = Message._make(found)
-    encode(message)
+    message = Message._make(
+        _number(name, word, is_integer=is_integer)
+        for name, word, is_integer in zip(FIELDS, words, IS_INTEGER, strict=True)
+    )
     check(message)
+    encode(message)
     return message
 
 
 def _number(name: str, word: bytes, *, is_integer: bool) -> int | float:
-    """Return the value of a word, as Go's ``%d`` and ``%0.2f`` write it."""
+    """Return the value of a word."""
     try:
-        text = word.decode("ascii")
-        if "_" in text or text.strip() != text:
-            _raise(name, word)
-        return int(text) if is_integer else float(text)
-    except ValueError as error:
-        wanted = "a whole number" if is_integer else "a number"
-        raise BadMessage(Amiss.TEXT, f"{name} is {word!r}; {wanted} is wanted") from error
-
-
-def _raise(name: str, word: bytes) -> NoReturn:
-    raise ValueError(name, word)
+        # Python would take spaces around a number, and underscores in it.
+        if b"_" not in word and word.strip() == word:
+            return int(word) if is_integer else float(word)
+    except ValueError:
+        pass
+    wanted = "a whole number" if is_integer else "a number"
+    raise BadMessage(Amiss.TEXT, f"{name} is {_shown(word)}; {wanted} is wanted")
