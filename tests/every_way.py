@@ -81,7 +81,10 @@ class Place(Protocol):
     """Where something is asked."""
 
     exchange: Exchange
-    at: Instant
+
+    @property
+    def at(self) -> int:
+        """Now."""
 
 
 def the_products() -> list[Product]:
@@ -119,6 +122,8 @@ def the_products() -> list[Product]:
         # Traded until long after the delivery: until the very instant of the first run.
         of("after", Mechanism.CONTINUOUS, -ISP_US - HOUR, network_fees=fees),
         of("offers", Mechanism.BILATERAL, HOUR, network_fee=10_000),
+        # Traded until the delivery ends.
+        of("instant", Mechanism.BILATERAL, -ISP_US, position_max_wh=400),
         of("huang", Mechanism.SUBMITTED, HOUR, rule="huang", clearing_us=20 * MINUTE),
         of("day", Mechanism.SUBMITTED, HOUR, rule=BLOCK, clearing_us=30 * MINUTE),
         of(
@@ -355,7 +360,7 @@ def _of_operators(chance: Random, street: Place) -> c.Command:
             )
 
 
-def _of_meters(chance: Random, at: Instant) -> c.Command:
+def _of_meters(chance: Random, at: int) -> c.Command:
     pod, delivery = chance.choice(PODS), chance.choice(DELIVERIES)
     energies = 10 * chance.randint(0, 30), 10 * chance.randint(0, 30)
     if _maybe(chance, 0.5):
@@ -402,14 +407,14 @@ def _batch(chance: Random, street: Place) -> c.EnterOrders:
     return c.EnterOrders(product=product, delivery=delivery, pods=pods, steps=steps)
 
 
-def _sale(chance: Random) -> ConcludeSale:
+def a_sale(chance: Random) -> ConcludeSale:
     """Return a sale that was agreed elsewhere; some of its parts may be too late, or too much."""
     seller, buyer = chance.sample(PODS, 2)
     starts = sorted(chance.sample(DELIVERIES, chance.randint(1, 3)))
     if _maybe(chance, 0.05):
         starts.reverse()
     return ConcludeSale(
-        product=ProductId("offers") if _maybe(chance, 0.95) else chance.choice(PRODUCTS),
+        product=ProductId(chance.choice(("offers", "instant", "instant", chance.choice(PRODUCTS)))),
         seller=seller,
         buyer=buyer,
         price=chance.choice((-40_000, -10_000, 90_000, 120_000, 150_000, 300_000)),
@@ -436,7 +441,7 @@ def a_command(chance: Random, street: Place) -> c.Command:
         case 6:
             return _batch(chance, street)
         case 7:
-            return _sale(chance)
+            return a_sale(chance)
         case _:
             pod = chance.choice(PODS)
             boundary = Instant(MIDNIGHT + chance.randint(0, 3) * ISP_US)
