@@ -176,12 +176,13 @@ class Buyer:
         if placed.stage is Stage.CONFIRMED:
             return [self._confirmation(placed)]
         is_same = energy_down(message.required_energy_amount) == placed.energy_wh
-        if not is_same or price_up(message.sale_price) != placed.price:
-            # Not what was bid: a battery takes a bid as it is, or not at all.
+        price = price_up(message.sale_price)
+        if not is_same or price > placed.price:
+            # Dearer, or another amount: a battery takes a bid as it is, or not at all.
             ended = self._end(placed, Stage.TERMINATED, TerminateCode.MISMATCH)
             over = m.terminate(key[1], self.device_id, TerminateCode.MISMATCH)
             return [Send(key[0], over), *ended]
-        placed.stage = Stage.CONFIRMED
+        placed.stage, placed.price = Stage.CONFIRMED, price
         placed.due_us = now + self._patience.outcome_us
         kept = Keep(placed.bess, placed.message_id, placed.price, placed.energy_wh)
         effects: list[Effect] = [kept, self._confirmation(placed)]
