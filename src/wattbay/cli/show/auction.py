@@ -23,8 +23,8 @@ ONE_BY_ONE: Mapping[str, str] = MappingProxyType(
             " the delivery is the mean of what sellers got."
         ),
         "bilateral": (
-            "Buyers took the sellers' offers one by one, each at its own price. The price of the"
-            " delivery is the mean of what sellers got."
+            "Buyers took the sellers' offers one by one, or agreed on sales elsewhere, each at its"
+            " own price. The price of the delivery is the mean of what sellers got."
         ),
     }
 )

@@ -97,10 +97,12 @@ def _no_order(run: Run, pod: str, start: Instant) -> Fault:
 
 
 def _told(run: Run, orders: Sequence[OrderRow]) -> list[Told]:
-    """Gather what explains each order."""
-    book = book_of(run, orders[0].delivery_start)
+    """Gather what explains each order; those of one entry may be of several deliveries."""
+    books: dict[Instant, Book] = {}
     found = []
-    for order in sorted(orders, key=lambda order: order.seq):
+    for order in sorted(orders, key=lambda order: (order.seq, order.delivery_start)):
+        start = order.delivery_start
+        book = books[start] = books.get(start) or book_of(run, start)
         detail = _detail(run, order) if order.state == "rejected" else ""
         found.append(
             Told(
@@ -146,16 +148,23 @@ def _why(run: Run, order: OrderRow, book: Book, detail: str) -> list[str]:
 
 
 def page(run: Run, told: Sequence[Told], remark: str) -> Page:
-    """Write the page of one or several orders for a delivery."""
+    """Write the page of one or several orders: of a pod for a delivery, or of an entry."""
     first = told[0].order
     name = f"{len(told)} orders of {first.pod}"
     if len(told) == 1:
         name = f"Order {first.seq} of {first.pod}, {_kind(first)}"
-    shown = Page(f"{name}: {run.place.delivery(first.delivery_start)}", run.scenario.title)
+    is_one_place = len({(each.order.pod, each.order.delivery_start) for each in told}) == 1
+    title = f"{name}: {run.place.delivery(first.delivery_start)}"
+    if not is_one_place:
+        title = f"{len(told)} orders of entry {first.seq}"
+    shown = Page(title, run.scenario.title)
     shown.say(remark, style="yellow")
     for each in told:
         order = each.order
-        if len(told) > 1:
+        if not is_one_place:
+            where = run.place.delivery(order.delivery_start)
+            shown.head(f"{order.pod}, {_kind(order)}: {where}")
+        elif len(told) > 1:
             shown.head(f"Order {order.seq}, {_kind(order)}")
         shown.say(_wanted(run, order))
         shown.say(_result(run, each), style="bold")
@@ -164,7 +173,7 @@ def page(run: Run, told: Sequence[Told], remark: str) -> Page:
         [
             run.command("delivery", run.place.typed(first.delivery_start)),
             run.command("receipt", first.pod, run.place.typed(first.delivery_start)),
-            *(run.command("entry", each.order.seq) for each in told),
+            *(run.command("entry", seq) for seq in dict.fromkeys(each.order.seq for each in told)),
         ]
     )
     return shown

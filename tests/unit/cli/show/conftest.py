@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from tests.builders import (
@@ -34,8 +35,9 @@ from wattbay.core.commands import (
     RegisterPod,
 )
 from wattbay.core.events import OrderPlaced
-from wattbay.core.facts import LocalFee, Role, Side, Tariff, TaxRate
-from wattbay.ids import PodId, TariffId, ZoneId
+from wattbay.core.facts import LocalFee, Mechanism, Product, Role, Side, Tariff, TaxRate
+from wattbay.core.sales import ConcludeSale, SalePart
+from wattbay.ids import PodId, ProductId, TariffId, ZoneId
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.journal import SqliteJournal
 from wattbay.kernel.kernel import Kernel
@@ -110,12 +112,23 @@ def show() -> Show:
 def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the run folder of four homes: fills, a refusal, an estimate and its correction."""
     folder = tmp_path_factory.mktemp("runs") / "village"
+    return _run(folder, a_product(orders_per_pod_max=2), _order)
+
+
+@pytest.fixture(scope="session")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the run folder of the same homes, where h02 sold to h01 at once in two deliveries."""
+    product = structs.replace(a_product(), mechanism=Mechanism.BILATERAL)
+    return _run(tmp_path_factory.mktemp("runs") / "board", product, _sell)
+
+
+def _run(folder: Path, product: Product, order: Callable[[Kernel], None]) -> Path:
     folder.mkdir()
     tables = Tables()
     journal = SqliteJournal(folder / JOURNAL)
     kernel = Kernel(journal, SimulatedClock(EVE), [tables])
-    _found(kernel)
-    _order(kernel)
+    _found(kernel, product)
+    order(kernel)
     _meter(kernel)
     kernel.advance(Instant(START + 8 * DAY))
     kernel.submit(IssueStatements(month="2013-06"))
@@ -130,7 +143,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("runs") / "week")
 
 
-def _found(kernel: Kernel) -> None:
+def _found(kernel: Kernel, product: Product) -> None:
     supplier = a_party("supplier", roles=(Role.SUPPLIER, Role.BALANCE_RESPONSIBLE))
     kernel.submit_many(
         [
@@ -145,7 +158,7 @@ def _found(kernel: Kernel) -> None:
                 )
                 for pod, zone in zip(PODS, ZONES, strict=True)
             ),
-            DefineProduct(product=a_product(orders_per_pod_max=2)),
+            DefineProduct(product=product),
             list_deliveries(start=START, count=DELIVERIES),
         ]
     )
@@ -173,6 +186,26 @@ def _order(kernel: Kernel) -> None:
     placed = answers[7].events[0]
     assert isinstance(placed, OrderPlaced)
     kernel.submit(CancelOrder(order=placed.order, pod=PodId("h04")))
+
+
+def _sell(kernel: Kernel) -> None:
+    """Let h02 sell to h01 in the first and the third delivery, as they agreed elsewhere."""
+    parts = tuple(
+        SalePart(delivery=Instant(START + place * HALF_HOUR), quantity_wh=quantity)
+        for place, quantity in ((0, 300), (2, 100))
+    )
+    sale = ConcludeSale(
+        product=ProductId("halfhour"),
+        seller=PodId("h02"),
+        buyer=PodId("h01"),
+        price=60_000,
+        parts=parts,
+        proof=(b"bid", b"accept"),
+    )
+    kernel.submit(sale)
+    # Too much, in the fourth.
+    much = SalePart(delivery=Instant(START + 3 * HALF_HOUR), quantity_wh=100_001)
+    kernel.submit(structs.replace(sale, parts=(much,)))
 
 
 def _meter(kernel: Kernel) -> None:
