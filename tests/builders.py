@@ -29,6 +29,7 @@ from wattbay.core.facts import (
     Side,
     Tariff,
 )
+from wattbay.core.sales import ConcludeSale, SalePart
 from wattbay.ids import (
     CommunityId,
     MeterId,
@@ -161,6 +162,33 @@ def an_order(
         side=side,
         quantity_wh=quantity_wh,
         limit=limit,
+        request=None if request is None else RequestId(request),
+    )
+
+
+def a_sale(
+    *quantities_wh: int,
+    since: int = MIDNIGHT,
+    product: str = "halfhour",
+    seller: str = "h01",
+    buyer: str = "h02",
+    price: int = 90_000,
+    proof: Sequence[bytes] = (),
+    request: str | None = None,
+) -> ConcludeSale:
+    """Return a sale of so much in each delivery from one on; 0 leaves one out."""
+    parts = tuple(
+        SalePart(delivery=Instant(since + place * ISP_US), quantity_wh=quantity_wh)
+        for place, quantity_wh in enumerate(quantities_wh or (300, 0, 100))
+        if quantity_wh
+    )
+    return ConcludeSale(
+        product=ProductId(product),
+        seller=PodId(seller),
+        buyer=PodId(buyer),
+        price=price,
+        parts=parts,
+        proof=tuple(proof),
         request=None if request is None else RequestId(request),
     )
 

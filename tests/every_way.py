@@ -407,7 +407,7 @@ def _batch(chance: Random, street: Place) -> c.EnterOrders:
     return c.EnterOrders(product=product, delivery=delivery, pods=pods, steps=steps)
 
 
-def a_sale(chance: Random) -> ConcludeSale:
+def any_sale(chance: Random) -> ConcludeSale:
     """Return a sale that was agreed elsewhere; some of its parts may be too late, or too much."""
     seller, buyer = chance.sample(PODS, 2)
     starts = sorted(chance.sample(DELIVERIES, chance.randint(1, 3)))
@@ -441,7 +441,7 @@ def a_command(chance: Random, street: Place) -> c.Command:
         case 6:
             return _batch(chance, street)
         case 7:
-            return a_sale(chance)
+            return any_sale(chance)
         case _:
             pod = chance.choice(PODS)
             boundary = Instant(MIDNIGHT + chance.randint(0, 3) * ISP_US)

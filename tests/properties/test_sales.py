@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.every_way import BEGIN, a_command, a_sale, founding
+from tests.every_way import BEGIN, a_command, any_sale, founding
 from tests.play import Play, reason
 from wattbay.core import commands as c
 from wattbay.core import events as e
@@ -94,7 +94,7 @@ def compare(street: Play, sale: ConcludeSale) -> Reason | None:
 def test_sale_comes_to_what_its_parts_come_to_one_by_one(seed: int) -> None:
     street, chance = a_street(seed)
     for _ in range(20):
-        compare(street, a_sale(chance))
+        compare(street, any_sale(chance))
     ledger = street.exchange.state.ledger
     assert sum(ledger.money.values()) == 0
     assert all(sum(balances.values()) == 0 for balances in ledger.energy.values())
@@ -104,7 +104,7 @@ def test_sales_of_this_strategy_are_taken_and_refused() -> None:
     met: set[Reason | None] = set()
     for seed in range(12):
         street, chance = a_street(seed)
-        met |= {compare(street, a_sale(chance)) for _ in range(20)}
+        met |= {compare(street, any_sale(chance)) for _ in range(20)}
     wanted = {None, Reason.NO_COLLATERAL, Reason.GATE_CLOSED, Reason.POSITION_LIMIT}
     assert wanted | {Reason.NOT_ALLOWED, Reason.BAD_VALUE} <= met
 
@@ -113,7 +113,7 @@ def test_sales_of_this_strategy_are_taken_and_refused() -> None:
 def test_replay_of_sales_comes_to_the_same(seed: int) -> None:
     street, chance = a_street(seed)
     for _ in range(20):
-        street.submit(a_sale(chance))
+        street.submit(any_sale(chance))
     again = Exchange()
     for number, entry in enumerate(street.entries):
         if number % 50 == 49:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec import structs
 
 from tests.builders import (
     ISP_US,
@@ -10,7 +11,9 @@ from tests.builders import (
     a_kernel,
     a_meter,
     a_party,
+    a_product,
     a_reading,
+    a_sale,
     a_town,
     an_order,
     list_deliveries,
@@ -20,7 +23,7 @@ from wattbay.adapters.stores.history import memory_history
 from wattbay.core import commands as c
 from wattbay.core.devices import DisconnectPod, RevokeDevice
 from wattbay.core.exchange import Exchange
-from wattbay.core.facts import ArchivedDelivery, Role, Side
+from wattbay.core.facts import ArchivedDelivery, Mechanism, Role, Side
 from wattbay.core.settlement import archive
 from wattbay.ids import MeterId, PartyId, PodId
 from wattbay.kernel.kernel import Kernel
@@ -220,6 +223,28 @@ def test_commands_about_devices_tell_of_which_and_of_whose(history: History) -> 
     kernel.submit(RevokeDevice(device=MeterId("m-h02"), reason="stolen"))
     entry = the_one(history, "entries", command="RevokeDevice")
     assert (entry["subject"], entry["pod"]) == ("m-h02", "h02")
+
+
+def test_sale_agreed_elsewhere_is_an_entry_of_its_seller_and_an_order_of_each(
+    history: History,
+) -> None:
+    board = structs.replace(a_product(), mechanism=Mechanism.BILATERAL)
+    kernel = a_kernel(*a_town(product=board, deliveries=2), readers=[history])
+    kernel.submit(a_sale(300, 100, request="s1"))
+    kernel.submit(a_sale(-1))
+    entry = the_one(history, "entries", command="ConcludeSale", reason=None)
+    assert (entry["pod"], entry["subject"], entry["events"]) == ("h01", "h01", 6)
+    refused = the_one(history, "refusals", command="ConcludeSale")
+    assert (refused["pod"], refused["reason"]) == ("h01", "bad_quantity")
+    rows = history.find(Want("orders", newest_first=False)).rows
+    told = [(row["pod"], row["side"], row["state"], row["request"]) for row in rows]
+    # Its request is one of the seller's; the buyer may use the same for something else.
+    assert told == [("h01", "sell", "filled", "s1"), ("h02", "buy", "filled", None)] * 2
+    trades = history.find(Want("trades", newest_first=False)).rows
+    assert [(row["buyer_pod"], row["quantity_wh"]) for row in trades] == [
+        ("h02", 300),
+        ("h02", 100),
+    ]
 
 
 def test_postings_concern_the_pods_whose_accounts_they_are_on(history: History) -> None:

@@ -1,6 +1,6 @@
 """What auctions came to."""
 
-from tests.builders import ISP_US, MIDNIGHT, an_entry, an_order
+from tests.builders import ISP_US, MIDNIGHT, a_sale, an_entry, an_order
 from wattbay.core.commands import CancelTrade, CloseGate, Command
 from wattbay.core.events import AuctionCleared, Event, TradeCancelled, Traded
 from wattbay.ids import OrderId, PartyId, PodId, ProductId, TradeId
@@ -91,3 +91,12 @@ def test_what_is_past_is_forgotten() -> None:
     latest = Instant(MIDNIGHT + PRICES_KEPT_US + DAY)
     auctions.fold(gate_closed(cleared(delivery=latest), delivery=latest))
     assert set(auctions.prices()) == {later, latest}
+
+
+def test_sale_that_was_agreed_elsewhere_counts_in_each_delivery() -> None:
+    auctions = Auctions(PRODUCT)
+    later = Instant(MIDNIGHT + ISP_US)
+    sold = (traded(300), traded(50, delivery=later))
+    auctions.fold(Entry(1, MIDNIGHT, a_sale(300, 50, seller="h02", buyer="h01"), sold))
+    assert dict(auctions.positions(MIDNIGHT)) == {"h01": -300, "h02": 300}
+    assert dict(auctions.positions(later)) == {"h01": -50, "h02": 50}

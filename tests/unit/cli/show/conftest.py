@@ -17,6 +17,7 @@ from tests.builders import (
     a_party,
     a_product,
     a_reading,
+    a_sale,
     an_order,
     list_deliveries,
     open_community,
@@ -36,8 +37,7 @@ from wattbay.core.commands import (
 )
 from wattbay.core.events import OrderPlaced
 from wattbay.core.facts import LocalFee, Mechanism, Product, Role, Side, Tariff, TaxRate
-from wattbay.core.sales import ConcludeSale, SalePart
-from wattbay.ids import PodId, ProductId, TariffId, ZoneId
+from wattbay.ids import PodId, TariffId, ZoneId
 from wattbay.kernel.clock import SimulatedClock
 from wattbay.kernel.journal import SqliteJournal
 from wattbay.kernel.kernel import Kernel
@@ -190,22 +190,12 @@ def _order(kernel: Kernel) -> None:
 
 def _sell(kernel: Kernel) -> None:
     """Let h02 sell to h01 in the first and the third delivery, as they agreed elsewhere."""
-    parts = tuple(
-        SalePart(delivery=Instant(START + place * HALF_HOUR), quantity_wh=quantity)
-        for place, quantity in ((0, 300), (2, 100))
-    )
-    sale = ConcludeSale(
-        product=ProductId("halfhour"),
-        seller=PodId("h02"),
-        buyer=PodId("h01"),
-        price=60_000,
-        parts=parts,
-        proof=(b"bid", b"accept"),
-    )
+    proof = (b"bid", b"accept")
+    sale = a_sale(300, 0, 100, since=START, seller="h02", buyer="h01", price=60_000, proof=proof)
     kernel.submit(sale)
     # Too much, in the fourth.
-    much = SalePart(delivery=Instant(START + 3 * HALF_HOUR), quantity_wh=100_001)
-    kernel.submit(structs.replace(sale, parts=(much,)))
+    much = a_sale(100_001, since=START + 3 * HALF_HOUR, seller="h02", buyer="h01")
+    kernel.submit(much)
 
 
 def _meter(kernel: Kernel) -> None:

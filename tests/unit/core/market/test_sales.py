@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from msgspec import structs
 
@@ -14,6 +12,7 @@ from tests.builders import (
     a_kernel,
     a_party,
     a_product,
+    a_sale,
     a_tariff,
     a_town,
     an_order,
@@ -42,14 +41,14 @@ from wattbay.core.sales import (
     ConcludeSale,
     SalePart,
 )
-from wattbay.ids import OrderId, PodId, ProductId, RequestId
+from wattbay.ids import OrderId, PodId, ProductId
 from wattbay.kernel.journal import MemoryJournal
 from wattbay.kernel.replay import rebuild, restore, snapshot, state_digest, verify
 from wattbay.periods import HOUR, Instant
 
 BOARD = ProductId("halfhour")
 SHORT = a_tariff().energy
-PRICE = 90_000
+PRICE = a_sale().price
 FIRST, SECOND, THIRD = (Instant(MIDNIGHT + place * ISP_US) for place in range(3))
 
 
@@ -59,35 +58,6 @@ def a_board(**changed: object) -> Product:
 
 def a_street(product: Product | None = None) -> Play:
     return Play(a_town(3, product=a_board() if product is None else product, deliveries=3))
-
-
-def parts(*quantities_wh: int) -> tuple[SalePart, ...]:
-    """Return a part of each delivery from the first on; 0 leaves one out."""
-    return tuple(
-        SalePart(delivery=Instant(MIDNIGHT + place * ISP_US), quantity_wh=quantity)
-        for place, quantity in enumerate(quantities_wh)
-        if quantity
-    )
-
-
-def a_sale(
-    *quantities_wh: int,
-    product: str = "halfhour",
-    seller: str = "h01",
-    buyer: str = "h02",
-    price: int = PRICE,
-    proof: Sequence[bytes] = (),
-    request: str | None = None,
-) -> ConcludeSale:
-    return ConcludeSale(
-        product=ProductId(product),
-        seller=PodId(seller),
-        buyer=PodId(buyer),
-        price=price,
-        parts=parts(*quantities_wh or (300, 0, 100)),
-        proof=tuple(proof),
-        request=None if request is None else RequestId(request),
-    )
 
 
 def refusal(street: Play, command: ConcludeSale) -> Rejected:
@@ -191,7 +161,7 @@ def test_product_of_another_market_knows_no_sales(mechanism: Mechanism) -> None:
 
 @pytest.mark.parametrize("places", [(1, 0), (0, 0), (0, 2, 1)])
 def test_parts_that_do_not_rise_are_refused(places: tuple[int, ...]) -> None:
-    rising = parts(10, 10, 10)
+    rising = a_sale(10, 10, 10).parts
     command = structs.replace(a_sale(), parts=tuple(rising[place] for place in places))
     refused = refusal(a_street(), command)
     assert refused.reason is Reason.BAD_VALUE
