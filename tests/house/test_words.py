@@ -32,6 +32,7 @@ BANNED = frozenset(
 EXCEPTED: dict[str, str] = {
     "METERED_DATA_RESPONSIBLE": "a role's name in the harmonised role model",
     "TaxRate": "what tax law calls it",
+    "discharge_rate": "a field's name in the Energy Trading Protocol",
     "data": "the bytes that a codec reads or hashes, as in the standard library",
     "rate": "of tax, what tax law calls it; of energy it is a price",
 }
