@@ -89,7 +89,10 @@ def test_stream_is_cut_as_its_vector_says(vector: Vector) -> None:
 
 
 def an_opener() -> Opener:
-    return Opener(ENVELOPES["device_id"], KEYS, lambda: int(ENVELOPES["clock"]))
+    clock = [int(ENVELOPES["begun"])]
+    opener = Opener(ENVELOPES["device_id"], KEYS, lambda: clock[-1])
+    clock.append(int(ENVELOPES["clock"]))
+    return opener
 
 
 @pytest.mark.parametrize("vector", of(ENVELOPES, "message"))

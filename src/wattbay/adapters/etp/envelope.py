@@ -130,9 +130,12 @@ class Opener:
     def __init__(self, device_id: int, keys: Mapping[int, Key], clock: Callable[[], int]) -> None:
         """Read as somebody; `keys` may grow.
 
-        What is remembered is one number for each key: the highest nonce of its device.
+        What is remembered is one number for each key: the highest nonce of its device. It is gone
+        with a restart; so what was sealed before we began is refused, as it may have been opened
+        before.
         """
         self._device_id, self._keys, self._clock = device_id, keys, clock
+        self._begun = clock()
         self._highest: dict[int, int] = {}
 
     def open(self, data: bytes) -> Sealed:
@@ -167,6 +170,8 @@ class Opener:
         if abs(off_us) > STAMP_OFF_MAX_US:
             what = f"stamped {off_us / SECOND:+,.1f} s from our clock; 30 s are the most"
             raise BadMessage(Amiss.STALE, what)
+        if stamp < self._begun:
+            raise BadMessage(Amiss.STALE, "stamped before we began: it may have been opened then")
         if nonce <= self._highest.get(sender, -1):
             raise BadMessage(Amiss.REPLAYED, f"nonce {nonce} of device {sender} was there before")
         return sender, nonce
