@@ -18,13 +18,13 @@ def shown(value: float) -> str:
 
 
 def line(figure: Figure) -> str:
-    """Write a figure as a line of the table."""
+    """Write a figure as a line of the table; one without a bound just tells."""
+    told = f"{figure.what:<38}{shown(figure.value):>10} {figure.unit:<14}"
+    if figure.bound is None or figure.aim is None:
+        return told.rstrip()
     sign = "≥" if figure.is_more_better else "≤"
     kept = "kept" if figure.is_kept else "MISSED"
-    return (
-        f"{figure.what:<38}{shown(figure.value):>10} {figure.unit:<14}"
-        f"{sign} {shown(figure.bound):<9}{shown(figure.aim):<9}{kept}"
-    )
+    return f"{told}{sign} {shown(figure.bound):<9}{shown(figure.aim):<9}{kept}"
 
 
 def main() -> int:
