@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattbay.adapters.stores.archive import ArchivedJournal
 from wattbay.adapters.stores.history import SqliteHistory
@@ -32,6 +32,18 @@ if TYPE_CHECKING:
     from wattbay.simulation.founding_file import Founding
     from wattbay.simulation.live_street import LiveStreet
 
+
+class Made(NamedTuple):
+    """A community whose ends are made up, so that its time may pass faster than the day."""
+
+    community: CommunityId
+    calendar: Calendar
+    founding: Callable[[Instant], Sequence[Command]]
+    """Returns what founds it at an instant."""
+    speed: int
+    """How many seconds pass in one."""
+
+
 WAITING_MAX = 100_000
 """Commands that wait at the door, at most."""
 
@@ -57,6 +69,7 @@ class LiveExchange:
         *,
         wait_s: float | None = 0.0,
         progress: Callable[[int], None] | None = None,
+        made: Made | None = None,
     ) -> None:
         """Take up the journal where it ends, or found the community that the settings name.
 
@@ -66,6 +79,8 @@ class LiveExchange:
             How long to wait for another writer to give up; None: for ever. [s]
         progress
             Hears which entry is reached while history is made ready.
+        made
+            A community that founds itself, in place of what the settings name.
 
         Raises
         ------
@@ -75,6 +90,7 @@ class LiveExchange:
             If what it stands on cannot be used.
         """
         self.folder = stores.folder_of(settings)
+        self._made = made
         self.journal: Journal = stores.open_journal(settings, wait_s=wait_s)
         try:
             self._open(settings, progress)
@@ -90,7 +106,7 @@ class LiveExchange:
         self._check_is_the_street()
         founding = self._founding(settings)
         self.calendar = self._calendar(settings, founding)
-        self.speed = settings.street.speed if self.street is not None else 1
+        self.speed = self._speed(settings)
         self.clock: Clock = self._clock()
         self.keys = MeterKeys.of(self.state().registry, self.state().metering)
         self.devices = Devices(self.state)
@@ -177,18 +193,29 @@ class LiveExchange:
         ConfigError
             If it would; nothing was written.
         """
-        if self.street is None or self.journal.last_seq == 0:
+        if self.journal.last_seq == 0 or (self.street is None and self._made is None):
             return
-        kept, made_up = self._community(), self.street.scenario.community
+        kept = self._community()
+        made_up = kept if self._made is None else self._made.community
+        if self.street is not None:
+            made_up = self.street.scenario.community
         if kept != made_up:
             what = f"{self.folder} is kept for {kept}, which is not the made-up {made_up}"
             remedy = "serve it by its own settings: wattbay serve --config FILE"
             raise ConfigError(Fault("street.scenario", what, remedy))
 
+    def _speed(self, settings: Settings) -> int:
+        if self._made is not None:
+            return self._made.speed
+        return settings.street.speed if self.street is not None else 1
+
     def _clock(self) -> Clock:
         """Return the clock: that of the day, or a faster one that goes on where it was."""
+        day = SystemClock()
+        if self._made is not None and self.speed > 1:
+            return ScaledClock(self._last_at() or day.now(), self.speed)
         if self.street is None:
-            return SystemClock()
+            return day
         last = self._last_at()
         if last is None:
             from wattbay.simulation.live_street import begins  # noqa: PLC0415 - as above
@@ -215,6 +242,8 @@ class LiveExchange:
         return read_founding(path)
 
     def _calendar(self, settings: Settings, founding: Founding | None) -> Calendar:
+        if self._made is not None:
+            return self._made.calendar
         if self.street is not None:
             return self.street.scenario.calendar
         if settings.community.zone or founding is None:
@@ -229,6 +258,8 @@ class LiveExchange:
         ConfigError
             If nothing says how.
         """
+        if self._made is not None:
+            return self._made.founding(self.clock.now())
         if self.street is not None:
             return self.street.founding(self.clock.now())
         if founding is None:

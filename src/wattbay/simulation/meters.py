@@ -154,9 +154,9 @@ class Meters:
             )
         return found
 
-    def restart(self, place: int) -> None:
-        """Let the power of one meter fail: it counts a start more and its readings anew."""
-        self._boot[place] += 1
+    def restart(self, place: int, starts: int = 1) -> None:
+        """Let the power of one meter fail: it counts a start more (or several), readings anew."""
+        self._boot[place] += starts
         self._seq[place] = 0
 
     def replace(self, place: int, seed: int, meter: Meter, at: Instant) -> ExchangeMeter:

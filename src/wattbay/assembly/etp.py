@@ -1,0 +1,259 @@
+"""A market for the Energy Trading Protocol: a fleet of batteries around an exchange of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from wattbay.adapters.etp.amounts import kwh
+from wattbay.adapters.etp.auctions import MarketFault
+from wattbay.adapters.etp.board import Board
+from wattbay.adapters.etp.desk import MarketDesk, key_in
+from wattbay.adapters.etp.gateway import Gateway
+from wattbay.adapters.etp.link import Guard
+from wattbay.adapters.etp.node import Address, BessNode
+from wattbay.adapters.etp.seller import Seller
+from wattbay.adapters.etp.telling import BESSNodeStatus, EnergyRecharged
+from wattbay.agents.keeper import Keeper
+from wattbay.assembly.exchange import LiveExchange, Made
+from wattbay.config import Settings, Storage
+from wattbay.core.commands import GiveSignal
+from wattbay.core.events import Rejected
+from wattbay.core.market.release import CHARGE
+from wattbay.errors import AdapterError
+from wattbay.kernel.clock import MonotonicClock
+from wattbay.kernel.codec import decode
+from wattbay.periods import Instant
+from wattbay.simulation.etp_fleet import Battery, Fleet
+from wattbay.simulation.etp_plant import Known, Plant
+from wattbay.views.sales import Sales
+
+TURN_S = 0.2
+"""How often energy flows on. [s]"""
+STATUS_TURNS = 10
+"""After so many turns each battery tells how full it is."""
+KEEP_TURNS = 5
+"""After so many turns days are listed, and history written down."""
+
+
+class Where(NamedTuple):
+    """Where a market is reached."""
+
+    host: str = "127.0.0.1"
+    ports: tuple[int, ...] = ()
+    """Of the batteries, in their order; otherwise any that are free."""
+    gateway_port: int | None = None
+    """None: no gateway."""
+
+
+class EtpMarket:
+    """Batteries, their auctions, their exchange and its plant; from `open` to `close`."""
+
+    def __init__(self, fleet: Fleet, folder: Path, guard_of: Callable[[int], Guard]) -> None:
+        """Take a market up where its journal ends, or found it.
+
+        Parameters
+        ----------
+        folder
+            Where its journal is kept.
+        guard_of
+            Tells how each battery proves who it is.
+
+        Raises
+        ------
+        ConfigError
+            If the folder is of another community.
+        JournalError, AdapterError
+            If what it stands on cannot be used.
+        """
+        self.fleet = fleet
+        made = Made(fleet.community, fleet.calendar, fleet.founding, fleet.speed)
+        settings = Settings(storage=Storage(folder=folder))
+        self.exchange = exchange = LiveExchange(settings, made=made)
+        self.sales = Sales(fleet.product.product)
+        for seq, data, _ in exchange.journal.rows(1):
+            self.sales.fold(decode(data, seq=seq))
+        exchange.readers.joined.append(self.sales)
+        self._keeper = Keeper(fleet.calendar)
+        self._clock = MonotonicClock()
+        self.board = Board(self._clock)
+        self.desk = self._desk()
+        self.plant = self._plant()
+        self.desk.listeners.append(self.plant.deliver)
+        self._numbers = itertools.count(len(self.sales.sales) + 1).__next__
+        self.nodes = [self._node(battery, guard_of) for battery in fleet.batteries]
+        self.addresses: dict[int, Address] = {}
+        for bidder in fleet.bidders:
+            self.board.know(bidder.member.device, bidder.plan.strategy.value)
+        self._told: dict[int, int] = {}
+        self.gateway: Gateway | None = None
+
+    # --- putting together ------------------------------------------------------------------------
+
+    def _desk(self) -> MarketDesk:
+        exchange, fleet = self.exchange, self.fleet
+        pods = exchange.state().registry.pods
+        since = max((facts[0].since for facts in pods.values()), default=Instant(0))
+        desk = MarketDesk(
+            submit=exchange.intake.submit, decide=exchange.exchange.decide, clock=exchange.clock,
+            product=fleet.product, isp_us=fleet.isp_us, members=fleet.members, not_before=since,
+        )  # fmt: skip
+        for battery in fleet.batteries:
+            desk.discharge_w[battery.member.device] = battery.bess.discharge_w
+        return desk
+
+    def _plant(self) -> Plant:
+        """Return what flows, going on where the meters told last."""
+        state, fleet = self.exchange.state(), self.fleet
+        known, at = [], None
+        for member in fleet.members:
+            metering = state.metering.pods[member.pod]
+            total = metering.totals[-1]
+            seen = state.metering.meters[metering.meter].seen
+            known.append(Known(total.import_wh, total.export_wh, max(seen, default=0) >> 32))
+            at = total.at if at is None else min(at, total.at)
+        plant = Plant(fleet, self.exchange.clock.now() if at is None else at)
+        plant.take_up(known, self.sales.sales.values())
+        return plant
+
+    def _node(self, battery: Battery, guard_of: Callable[[int], Guard]) -> BessNode:
+        """Return the node of a battery, which knows its sales again."""
+        member, bess = battery.member, battery.bess
+        if member.pod in self.sales.levels:
+            bess.level_wh = float(min(self.sales.levels[member.pod][0], bess.capacity_wh))
+        rng = Random(f"{self.fleet.seed}/{member.device}")
+        seller = Seller(bess, battery.rules, rng, self._numbers, self._fault_of(member.device))
+        seller.told_entry = self.sales.levels.get(member.pod, (0, 0))[1]
+        for request, sale in self.sales.sales.items():
+            brought = key_in(request)
+            if brought is not None and brought[0] == member.device:
+                price = sale.price + self.fleet.product.network_fee
+                seller.restore(brought[1], price, sale.energy_wh, sale.entry)
+                until = Instant(sale.parts[-1].delivery + self.fleet.isp_us)
+                self.desk.take_up(member.device, until)
+        return BessNode(
+            seller, self.desk, guard_of(member.device), clock=self._clock, tell=self.board.tell
+        )
+
+    def _fault_of(self, bess: int) -> MarketFault:
+        desk = self.desk
+        return lambda bidder, price, energy_wh: desk.fault(bess, bidder, price, energy_wh)
+
+    # --- from open to close ----------------------------------------------------------------------
+
+    async def open(self, where: Where) -> None:
+        """Let everybody in.
+
+        Raises
+        ------
+        AdapterError
+            If an address is taken.
+        """
+        ports = where.ports or (0,) * len(self.nodes)
+        for node, port in zip(self.nodes, ports, strict=True):
+            try:
+                self.addresses[node.device_id] = await node.open(where.host, port)
+            except OSError as error:
+                msg = f"battery {node.device_id} cannot listen at {where.host}:{port}: {error}"
+                raise AdapterError(msg) from error
+        if where.gateway_port is not None:
+            self.gateway = Gateway(self.board, self.linked)
+            try:
+                address = await self.gateway.open(where.host, where.gateway_port)
+            except OSError as error:
+                what = f"{where.host}:{where.gateway_port}"
+                msg = f"the gateway cannot listen at {what}: {error}"
+                raise AdapterError(msg) from error
+            self.gateway_address: Address | None = address
+
+    def linked(self) -> set[int]:
+        """Return the aggregators that speak with a battery now."""
+        return {device for node in self.nodes for device in node.linked}
+
+    async def run(self) -> None:
+        """Work until cancelled, or until something that cannot be done without fails."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.exchange.intake.run())
+            group.create_task(self._live())
+            for node in self.nodes:
+                group.create_task(node.run())
+
+    async def close(self) -> None:
+        """Let go of everybody, and leave everything so that the next start is quick."""
+        for node in self.nodes:
+            await node.close()
+        if self.gateway is not None:
+            await self.gateway.close()
+        with suppress(OSError):
+            self.exchange.write_snapshot()
+        self.exchange.close()
+
+    # --- living ----------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        """Let energy flow, meters tell, batteries say how full they are, and days be listed."""
+        turn = 0
+        while True:
+            if turn % KEEP_TURNS == 0:
+                await self._keep()
+            await self._flow()
+            if turn % STATUS_TURNS == 0:
+                await self._tell()
+            turn += 1
+            await asyncio.sleep(TURN_S)
+
+    async def _keep(self) -> None:
+        """List days in time, and write history down."""
+        exchange = self.exchange
+        for command in self._keeper.act(exchange.state(), exchange.clock.now()):
+            await exchange.intake.submit(command)
+        with suppress(AdapterError):
+            exchange.keep_history()
+
+    async def _flow(self) -> None:
+        """Let energy flow until now; meters tell at each boundary."""
+        isp_us, now = self.fleet.isp_us, self.exchange.clock.now()
+        boundary = Instant((self.plant.at // isp_us + 1) * isp_us)
+        while boundary <= now:
+            self.plant.advance(boundary)
+            for reading in self.plant.readings(boundary):
+                await self.exchange.intake.submit(reading)
+            boundary = Instant(boundary + isp_us)
+        self.plant.advance(now)
+
+    async def _tell(self) -> None:
+        """Let each battery whose charge has changed tell it, to the journal first."""
+        added = {one.bess.device_id: one.added_wh for one in self.plant.charged()}
+        for node, battery in zip(self.nodes, self.fleet.batteries, strict=True):
+            bess, member = battery.bess, battery.member
+            level_wh = int(bess.level_wh)
+            if self._told.get(member.device) != level_wh:
+                answer = await self.exchange.intake.submit(
+                    GiveSignal(party=member.party, signal=CHARGE, value=level_wh, pod=member.pod)
+                )
+                if type(answer.events[0]) is Rejected:
+                    continue  # Its pod is not connected yet.
+                self._told[member.device] = level_wh
+                node.seller.told_entry = answer.seq
+            entry = node.seller.told_entry
+            if member.device in added:
+                self.board.tell(
+                    EnergyRecharged(
+                        entry=entry, bess_id=member.device,
+                        energy_added=kwh(added[member.device]), new_total=kwh(level_wh),
+                        energy_percentage=100 * level_wh / bess.capacity_wh,
+                    )
+                )  # fmt: skip
+            self.board.tell(
+                BESSNodeStatus(
+                    entry=entry, device_id=member.device, energy_available=kwh(level_wh),
+                    percentage_for_sale=bess.percentage_for_sale, battery_health=bess.health,
+                    battery_voltage=bess.voltage_v, is_online=bess.is_online,
+                )
+            )  # fmt: skip
+            node.tell_status()
