@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -33,7 +34,7 @@ LINE_BYTES_MAX = 4_096
 """Of a line: far more than a message takes in any form."""
 STANDARD_INPUT = "-"
 
-_KINDS: Final = {name: kind for kind, name in NAMES.items()}
+_KINDS: Final = MappingProxyType({name: kind for kind, name in NAMES.items()})
 _PAYLOADS: Final = frozenset({SIZE, *SIZES.values()})
 
 

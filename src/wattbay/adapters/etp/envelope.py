@@ -20,6 +20,7 @@ import hmac
 import struct
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
@@ -51,8 +52,8 @@ class Scheme(IntEnum):
     """A key of the sender's own: anybody can check it again."""
 
 
-TAG_BYTES: Final = {Scheme.HMAC: 32, Scheme.ED25519: 64}
-SIZES: Final = {scheme: BODY + tag for scheme, tag in TAG_BYTES.items()}
+TAG_BYTES: Final = MappingProxyType({Scheme.HMAC: 32, Scheme.ED25519: 64})
+SIZES: Final = MappingProxyType({scheme: BODY + tag for scheme, tag in TAG_BYTES.items()})
 """Of an envelope with its message, by scheme: 150 and 182 bytes."""
 
 

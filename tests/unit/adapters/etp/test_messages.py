@@ -118,7 +118,7 @@ def test_ttl_falls_by_one_a_hop_and_never_below_zero() -> None:
     assert amiss_in(decode, encode(message)) is Amiss.TTL
 
 
-HELPERS: list[tuple[Message, dict[str, float]]] = [
+EVERY_TYPE: list[tuple[Message, dict[str, float]]] = [
     (register(1, 100), {"message_type": 0, "device_id": 100}),
     (query(1, 200), {"message_type": 1, "device_id": 200}),
     (
@@ -150,7 +150,7 @@ HELPERS: list[tuple[Message, dict[str, float]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("message", "said"), HELPERS, ids=list(NAMES.values()))
+@pytest.mark.parametrize(("message", "said"), EVERY_TYPE, ids=list(NAMES.values()))
 def test_each_type_sets_its_fields_and_no_other(message: Message, said: dict[str, float]) -> None:
     rest = dict.fromkeys(FIELDS, 0) | {"message_id": 1, "ttl": 5}
     assert message._asdict() == rest | said
