@@ -1,0 +1,1 @@
+"""Batteries that sell to a utility, to their own homes, or to aggregators that bid for them."""
