@@ -26,6 +26,10 @@ ANSWERS_S = 0.6
 OUTCOMES_S = 5.0
 """How long a round waits for outcomes; later ones are heard all the same. [s]"""
 SWEEP_S = 1.0
+CONNECT_S = 5.0
+"""How long a battery may take to answer a call. [s]"""
+SILENT_S = 5.0
+"""How long a link may say nothing whose battery has another address by now. [s]"""
 BATTERIES_MAX = 10_000
 
 
@@ -69,6 +73,7 @@ class AggregatorNode:
         self._addresses: dict[int, Address] = {}
         self._callers: dict[int, asyncio.Task[None]] = {}
         self._gone: dict[int, asyncio.Event] = {}
+        self._dialled: dict[int, tuple[Address, int]] = {}  # Where, and when it spoke last.
         self._bid_prices: dict[tuple[int, int], int] = {}
         self._asked: set[int] = set()
         self._news = asyncio.Event()
@@ -97,7 +102,11 @@ class AggregatorNode:
     # --- links -------------------------------------------------------------------------------
 
     def call(self, bess: int, address: Address) -> None:
-        """Keep up a link to a battery at an address, from now on."""
+        """Keep up a link to a battery at an address, from now on.
+
+        A link that stands to another address is left for it once it says nothing any more: it may
+        be the right one, or lead where the battery was before.
+        """
         is_known = bess in self._addresses
         if not is_known and len(self._addresses) >= BATTERIES_MAX:
             self.counts["too many batteries"] += 1
@@ -116,13 +125,16 @@ class AggregatorNode:
         while not self._is_closed:
             address = self._addresses[bess]
             self._gone[bess].clear()
+            self._dialled[bess] = address, self._clock.now()
             try:
-                _, link = await loop.create_connection(
-                    lambda: Link(
-                        self, self._guard, self._clock, self.counts, self.timings, peer=bess
-                    ),
-                    *address,
-                )
+                # A battery that moved leaves an address behind where nobody even refuses.
+                async with asyncio.timeout(CONNECT_S):
+                    _, link = await loop.create_connection(
+                        lambda: Link(
+                            self, self._guard, self._clock, self.counts, self.timings, peer=bess
+                        ),
+                        *address,
+                    )
             except OSError:
                 self.counts["not reached"] += 1
             else:
@@ -159,6 +171,7 @@ class AggregatorNode:
         if bess is None or message.device_id != bess:
             self.counts["another battery"] += 1
             return
+        self._dialled[bess] = self._dialled[bess][0], now
         if message.message_type == Kind.QUERY_RESPONSE:
             self.trader.told(bess, message)
             self._asked.discard(bess)
@@ -174,6 +187,11 @@ class AggregatorNode:
         now = self._clock.now()
         for link in list(self._links.values()):
             link.check(now)
+        for bess, link in list(self._links.items()):
+            address, heard_us = self._dialled[bess]
+            if address != self._addresses[bess] and now - heard_us > SILENT_S * SECOND:
+                self.counts["moved"] += 1
+                link.close()
         self._do_all(self.buyer.tick(now))
         self._alarm = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
