@@ -39,11 +39,11 @@ def kwh(energy_wh: float) -> float:
 
 def _down(value: float, scale: int, tick: int) -> int:
     """Return `value` x `scale` as a multiple of `tick`, rounded down, within what is exact."""
-    scaled = value * scale
-    if not -SAFE_INTEGER_MAX < scaled < SAFE_INTEGER_MAX:
-        return SAFE_INTEGER_MAX // tick * tick * (1 if scaled > 0 else -1)
-    nearest = round(scaled / tick) * tick
-    # 8.3 x 10,000 is 83,000.00000000001: what was meant is the number whose float this is.
-    if nearest / scale == value:
-        return nearest
-    return int(scaled // tick) * tick
+    most = SAFE_INTEGER_MAX // tick * tick
+    if not -most < value * scale < most:
+        return most if value > 0 else -most
+    number, parts = value.as_integer_ratio()
+    below = number * scale // (parts * tick) * tick
+    # The float nearest to 0.3 is a little less than it: what was meant is 0.3.
+    above = below + tick
+    return above if above / scale == value else below

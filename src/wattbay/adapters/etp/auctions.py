@@ -80,7 +80,8 @@ class Rules(NamedTuple):
     promised_max: int = 64
     """Bids that are accepted or confirmed at a time."""
     remembered_max: int = 16_384
-    """Bids without a sale that are remembered, so that a repeated message changes nothing."""
+    """Bids that were rejected, and bids that were accepted without a sale, that are remembered, so
+    that a repeated message changes nothing."""
     settled_max: int = 4_096
     """Sales to one bidder that are remembered."""
     bidders_max: int = 10_000
@@ -104,6 +105,8 @@ class Bid:
     """Why it ended, where it was not settled."""
     entry: int = 0
     """Of the journal, once it is settled."""
+    after_entry: int = 0
+    """Of the journal, the highest known when it was confirmed."""
     until_us: int = 0
     """When its reservation ends."""
     others: tuple[bytes, ...] = ()

@@ -7,13 +7,14 @@ confirmed is asked after until the battery tells what became of it: the battery'
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from wattbay.adapters.etp import messages as m
 from wattbay.adapters.etp.amounts import cents, energy_down, kwh, price_up
-from wattbay.adapters.etp.auctions import Effect, Ended, Keep, Key, Send, Stage
+from wattbay.adapters.etp.auctions import Broadcast, Effect, Ended, Keep, Key, Send, Stage
 from wattbay.adapters.etp.messages import Kind, Message, TerminateCode
 from wattbay.errors import ensure
 from wattbay.periods import SECOND
@@ -51,7 +52,7 @@ class Placed:
     price: int
     """[nano-currency per Wh]"""
     energy_wh: int
-    due_us: int
+    due_us: int = 0
     """When something is to be done unless an answer comes. [µs]"""
     stage: Stage = Stage.OPEN
     code: int = 0
@@ -75,6 +76,7 @@ class Buyer:
         self._ids = ids
         self._patience = Patience() if patience is None else patience
         self._live: dict[Key, Placed] = {}
+        self._dues: list[tuple[int, Key]] = []
         self._ended: dict[Key, Placed] = {}
         self._order: deque[Key] = deque()
         self._echoes: set[int] = set()
@@ -99,7 +101,13 @@ class Buyer:
 
     def due(self) -> int | None:
         """Return when `tick` has something to do; None if nothing waits. [µs]"""
-        return min((bid.due_us for bid in self._live.values()), default=None)
+        while self._dues:
+            due_us, key = self._dues[0]
+            placed = self._live.get(key)
+            if placed is not None and placed.due_us == due_us:
+                return due_us
+            heappop(self._dues)  # It ended, or is due later: that has an entry of its own.
+        return None
 
     # --- saying ------------------------------------------------------------------------------
 
@@ -115,10 +123,15 @@ class Buyer:
         """Return a bid; None where as many as may be are without an outcome."""
         if len(self._live) >= self._patience.bids_max:
             return None
-        placed = Placed(bess, self._ids(), price, energy_wh, now + self._patience.answer_us)
+        placed = Placed(bess, self._ids(), price, energy_wh)
         self._live[bess, placed.message_id] = placed
+        self._wait(placed, now + self._patience.answer_us)
         self.counts["bids"] += 1
         return self._bid(placed)
+
+    def _wait(self, placed: Placed, due_us: int) -> None:
+        placed.due_us = due_us
+        heappush(self._dues, (due_us, (placed.bess, placed.message_id)))
 
     def _bid(self, placed: Placed) -> Send:
         message = m.bid(
@@ -156,9 +169,8 @@ class Buyer:
                     stage = Stage.EXPIRED if is_late else Stage.TERMINATED
                     effects += self._end(placed, stage, message.termination_code)
             case Kind.DEVICE_FAILURE:
-                for one in [bid for bid in self._live.values() if bid.bess == bess]:
-                    if one.stage is Stage.OPEN:
-                        effects += self._end(one, Stage.FAILED, message.termination_code)
+                bids = [bid for bid in self._open() if bid.bess == bess]
+                effects += self._end_all(bids, Stage.FAILED, message.termination_code)
             case _:
                 pass  # What it has for sale, and how it is: whoever decides on bids hears that.
         return effects
@@ -172,7 +184,7 @@ class Buyer:
             if past is not None and past.stage is Stage.SETTLED:
                 return []
             self.counts["accepted too late"] += 1
-            return [Send(key[0], m.terminate(key[1], self.device_id))]
+            return [self._over(key, TerminateCode.EXPIRED)]
         if placed.stage is Stage.CONFIRMED:
             return [self._confirmation(placed)]
         is_same = energy_down(message.required_energy_amount) == placed.energy_wh
@@ -180,22 +192,26 @@ class Buyer:
         if not is_same or price > placed.price:
             # Dearer, or another amount: a battery takes a bid as it is, or not at all.
             ended = self._end(placed, Stage.TERMINATED, TerminateCode.MISMATCH)
-            over = m.terminate(key[1], self.device_id, TerminateCode.MISMATCH)
-            return [Send(key[0], over), *ended]
+            return [self._over(key, TerminateCode.MISMATCH), *ended]
         placed.stage, placed.price = Stage.CONFIRMED, price
-        placed.due_us = now + self._patience.outcome_us
-        kept = Keep(placed.bess, placed.message_id, placed.price, placed.energy_wh)
-        effects: list[Effect] = [kept, self._confirmation(placed)]
         if placed.bess not in self._echoes:
-            # It never tells of outcomes, as the first implementation does not.
-            effects += self._end(placed, Stage.SETTLED, 0)
-        return effects
+            # It never tells of outcomes, as the first implementation does not: so our word ends it,
+            # and there is nothing to ask after, whenever we restart.
+            return [*self._end(placed, Stage.SETTLED, 0), self._confirmation(placed)]
+        self._wait(placed, now + self._patience.outcome_us)
+        kept = Keep(placed.bess, placed.message_id, placed.price, placed.energy_wh)
+        return [kept, self._confirmation(placed)]
+
+    def _over(self, key: Key, code: TerminateCode) -> Send:
+        """Return that we give up a bid, and why: one that never came ends no other."""
+        return Send(key[0], m.terminate(key[1], self.device_id, code))
 
     def restore(self, kept: Keep, now: int) -> None:
         """Know a bid again that was about to be confirmed before a restart: it is asked after."""
-        placed = Placed(kept.bess, kept.message_id, kept.price, kept.energy_wh, now)
+        placed = Placed(kept.bess, kept.message_id, kept.price, kept.energy_wh)
         placed.stage = Stage.CONFIRMED
         self._live[kept.bess, kept.message_id] = placed
+        self._wait(placed, now)
 
     def linked(self, bess: int, now: int) -> list[Effect]:
         """Say again on a new link what was not answered on the one before."""
@@ -211,18 +227,38 @@ class Buyer:
     def tick(self, now: int) -> list[Effect]:
         """Do what fell due: give up bids that nobody answers, ask after confirmed ones again."""
         effects: list[Effect] = []
-        for placed in [bid for bid in self._live.values() if bid.due_us <= now]:
+        while (due_us := self.due()) is not None and due_us <= now:
+            _, key = heappop(self._dues)
+            placed = self._live[key]
             if placed.stage is Stage.OPEN:
                 # It may have been accepted, and the answer lost: so the battery is told.
-                over = m.terminate(placed.message_id, self.device_id)
                 effects += self._end(placed, Stage.EXPIRED, TerminateCode.EXPIRED)
-                effects.append(Send(placed.bess, over))
+                effects.append(self._over(key, TerminateCode.EXPIRED))
             else:
                 placed.repeats += 1
                 wait_us = self._patience.outcome_us << min(placed.repeats, 20)
-                placed.due_us = now + min(wait_us, self._patience.again_max_us)
+                self._wait(placed, now + min(wait_us, self._patience.again_max_us))
                 effects.append(self._confirmation(placed))
         return effects
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def fail(self, code: int) -> list[Effect]:
+        """Let the aggregator fail: every battery is told; what was confirmed is asked after."""
+        failure = m.device_failure(0, self.device_id, code)
+        return [*self._end_all(self._open(), Stage.FAILED, code), Broadcast(failure)]
+
+    def stop(self) -> list[Effect]:
+        """Give up what is not confirmed, and tell the batteries."""
+        bids, code = self._open(), TerminateCode.SHUTDOWN
+        ended = self._end_all(bids, Stage.TERMINATED, code)
+        return [*ended, *(self._over((bid.bess, bid.message_id), code) for bid in bids)]
+
+    def _open(self) -> list[Placed]:
+        return [bid for bid in self._live.values() if bid.stage is Stage.OPEN]
+
+    def _end_all(self, bids: Iterable[Placed], stage: Stage, code: int) -> list[Effect]:
+        return [effect for bid in bids for effect in self._end(bid, stage, code)]
 
     def _end(self, placed: Placed, stage: Stage, code: int) -> list[Effect]:
         """Let a bid come to its end, which is for good."""

@@ -83,7 +83,7 @@ class TerminateCode(IntEnum):
 
     NORMAL = 0
     EXPIRED = 1
-    """The confirmation came too late: the energy was released."""
+    """The confirmation came too late, and the energy was released; or the answer to a bid did."""
     UNKNOWN_BID = 2
     """No such bid was accepted, or that was before the battery restarted."""
     MARKET_REFUSED = 3

@@ -34,8 +34,11 @@ from wattbay.adapters.etp.messages import Kind, Message, RejectCode, TerminateCo
 from wattbay.adapters.etp.telling import QueryResponse, QuerySent
 from wattbay.errors import ensure
 
-WINDOW: Key = (-1, -1)
-"""In place of a bid's key: the window of the present auction."""
+WINDOW: Key = (1 << 64, 0)
+"""In place of a bid's key: the window of the present auction, after all keys.
+
+So a promise that ends when a window does is released before bids are judged.
+"""
 WAITING = frozenset({Stage.OPEN, Stage.ACCEPTED})
 """Where either side can still give a bid up."""
 
@@ -75,13 +78,14 @@ class Seller:
         self._paused_until = -1
         self._known: dict[Key, Bid] = {}
         self._live: dict[Key, Bid] = {}
-        self._ended: deque[Bid] = deque()
+        self._rejected: deque[Bid] = deque()
+        self._released: deque[Bid] = deque()
         self._settled: dict[int, deque[Bid]] = {}
         self._opened: dict[int, int] = {}
         self._dues: list[tuple[int, Key]] = []
         self._registered: set[int] = set()
         self.told_entry = 0
-        """The last entry that says how full the battery is."""
+        """The highest entry that is known to say how full the battery is."""
         self.counts: Counter[str] = Counter()
 
     # --- looking -----------------------------------------------------------------------------
@@ -135,9 +139,7 @@ class Seller:
             case Kind.BID_CONFIRM:
                 effects += self._confirm(message, raw, now)
             case Kind.TERMINATE:
-                named = self._known.get((message.device_id, message.message_id))
-                bids = self._live_of(message.device_id) if named is None else [named]
-                self._give_up(bids, Stage.TERMINATED, message.termination_code)
+                self._terminate(message)
             case Kind.DEVICE_FAILURE:
                 bids = self._live_of(message.device_id)
                 self._give_up(bids, Stage.FAILED, message.termination_code)
@@ -236,8 +238,9 @@ class Seller:
         ranked = sorted(bids, key=lambda bid: -bid.price)
         winner: Bid | None = None
         verdicts = []
+        promised_wh = self.reserved_wh
         for bid in ranked:
-            code, words = self._verdict(bid)
+            code, words = self._verdict(bid, promised_wh)
             if code is None and winner is None:
                 winner = bid
             verdicts.append((code, words))
@@ -258,9 +261,8 @@ class Seller:
             self._paused_until = now + self._rng.randint(low, high) if high else -1
         return effects
 
-    def _verdict(self, bid: Bid) -> tuple[RejectCode | None, str]:
-        promised = self.reserved_wh
-        code, words = self.rules.judge(self.bess, bid.price, bid.energy_wh, promised)
+    def _verdict(self, bid: Bid, promised_wh: int) -> tuple[RejectCode | None, str]:
+        code, words = self.rules.judge(self.bess, bid.price, bid.energy_wh, promised_wh)
         if code is None:
             code = self._market_fault(bid.bidder, bid.price, bid.energy_wh)
         return code, words
@@ -291,7 +293,9 @@ class Seller:
         """Tell the market of a sale that is confirmed, or the bidder why it is none."""
         key = message.device_id, message.message_id
         bid = self._known.get(key)
-        if bid is None:
+        if bid is None or bid.stage is Stage.REJECTED:
+            # A bidder that confirms heard an acceptance, maybe before a restart: it must hear an
+            # end, and a rejection is none to it.
             self.counts["unknown confirmations"] += 1
             unknown = m.terminate(key[1], self._id, TerminateCode.UNKNOWN_BID)
             return [_answer(unknown, message, now)]
@@ -309,7 +313,7 @@ class Seller:
             self._give_up([bid], Stage.TERMINATED, TerminateCode.MISMATCH)
             return [replies.termination(self._id, bid, answers)]
         self._move(bid, Stage.CONFIRMED)
-        bid.arrived_us = now
+        bid.arrived_us, bid.after_entry = now, self.told_entry
         return [Conclude(key, bid.price, bid.energy_wh, (bid.raw, raw, *bid.others))]
 
     def concluded(self, key: Key, entry: int | None, now: int) -> list[Effect]:
@@ -329,8 +333,11 @@ class Seller:
             self._end(bid, Stage.TERMINATED, TerminateCode.MARKET_REFUSED)
             return [replies.termination(self._id, bid, answers)]
         was_depleted = self.bess.is_depleted
-        self.bess.level_wh -= bid.energy_wh
-        bid.entry = self.told_entry = entry
+        if entry > bid.after_entry:
+            # An entry from before the confirmation is an old sale, told again: it is in the level.
+            # A level that was measured since may be lower than what was promised.
+            self.bess.level_wh = max(0.0, self.bess.level_wh - bid.energy_wh)
+        bid.entry, self.told_entry = entry, max(self.told_entry, entry)
         opened_us = self._opened.get(bid.auction, now)
         self._end(bid, Stage.SETTLED, 0)
         effects: list[Effect] = []
@@ -342,8 +349,12 @@ class Seller:
         return effects
 
     def restore(self, key: Key, price: int, energy_wh: int, entry: int) -> None:
-        """Know a sale of the journal again, after a restart: its bid and confirmation repeat it."""
+        """Know a sale of the journal again, after a restart: its bid and confirmation repeat it.
+
+        The battery's level is one that knows of the sale.
+        """
         bid = Bid(key, price, energy_wh, b"", 0, stage=Stage.SETTLED, entry=entry)
+        self.told_entry = max(self.told_entry, entry)
         self._known[key] = bid
         self._remember(bid)
 
@@ -351,6 +362,20 @@ class Seller:
 
     def _live_of(self, device: int) -> list[Bid]:
         return [bid for bid in self._live.values() if bid.bidder == device]
+
+    def _terminate(self, message: Message) -> None:
+        """Let a bidder give up the bid that it names; all of its bids where it names none.
+
+        A bidder that gives up one bid, and says why, may speak of one that never came.
+        """
+        named = self._known.get((message.device_id, message.message_id))
+        if named is not None:
+            bids = [named]
+        elif message.termination_code == TerminateCode.NORMAL:
+            bids = self._live_of(message.device_id)
+        else:
+            bids = []
+        self._give_up(bids, Stage.TERMINATED, message.termination_code)
 
     def _give_up(self, bids: Iterable[Bid], stage: Stage, code: int) -> None:
         """End bids that wait for their bidder; those that the market was told of go on."""
@@ -411,12 +436,15 @@ class Seller:
         """Remember an ended bid in place of the oldest.
 
         What was not sold may be forgotten: whoever confirms it hears that no such bid was accepted,
-        which is as true. Sales are remembered for each bidder, so that none can push out another's.
+        which is as true. Sales are remembered for each bidder, so that none can push out another's;
+        and what was accepted apart from what was rejected, which anybody can have as often as he
+        likes.
         """
+        most = self.rules.remembered_max
         if bid.stage is Stage.SETTLED:
             ended, most = self._settled.setdefault(bid.bidder, deque()), self.rules.settled_max
         else:
-            ended, most = self._ended, self.rules.remembered_max
+            ended = self._rejected if bid.stage is Stage.REJECTED else self._released
         ended.append(bid)
         if len(ended) > most:
             self._known.pop(ended.popleft().key, None)
