@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from wattbay.adapters.etp.amounts import kwh
 from wattbay.adapters.etp.auctions import MarketFault
 from wattbay.adapters.etp.board import Board
 from wattbay.adapters.etp.desk import MarketDesk, key_in
+from wattbay.adapters.etp.envelope import Key
 from wattbay.adapters.etp.gateway import Gateway
 from wattbay.adapters.etp.link import Guard
 from wattbay.adapters.etp.node import Address, BessNode
@@ -22,10 +24,12 @@ from wattbay.adapters.etp.telling import BESSNodeStatus, EnergyRecharged
 from wattbay.agents.keeper import Keeper
 from wattbay.assembly.exchange import LiveExchange, Made
 from wattbay.config import Settings, Storage
-from wattbay.core.commands import GiveSignal
+from wattbay.core.commands import Command, GiveSignal
+from wattbay.core.devices import RegisterDevice, RotateKey
+from wattbay.core.enrolment import key_of
 from wattbay.core.events import Rejected
 from wattbay.core.market.release import CHARGE
-from wattbay.errors import AdapterError
+from wattbay.errors import AdapterError, ConfigError, Fault
 from wattbay.kernel.clock import MonotonicClock
 from wattbay.kernel.codec import decode
 from wattbay.periods import Instant
@@ -39,6 +43,7 @@ STATUS_TURNS = 10
 """After so many turns each battery tells how full it is."""
 KEEP_TURNS = 5
 """After so many turns days are listed, and history written down."""
+NO_KEYS: Final[Mapping[int, Key]] = MappingProxyType({})
 
 
 class Where(NamedTuple):
@@ -54,7 +59,13 @@ class Where(NamedTuple):
 class EtpMarket:
     """Batteries, their auctions, their exchange and its plant; from `open` to `close`."""
 
-    def __init__(self, fleet: Fleet, folder: Path, guard_of: Callable[[int], Guard]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        folder: Path,
+        guard_of: Callable[[int], Guard],
+        keys: Mapping[int, Key] = NO_KEYS,
+    ) -> None:
         """Take a market up where its journal ends, or found it.
 
         Parameters
@@ -63,6 +74,9 @@ class EtpMarket:
             Where its journal is kept.
         guard_of
             Tells how each battery proves who it is.
+        keys
+            By which members' messages are checked. Those that prove something to a third are kept
+            in the journal, so that a stranger can check its sales.
 
         Raises
         ------
@@ -72,9 +86,12 @@ class EtpMarket:
             If what it stands on cannot be used.
         """
         self.fleet = fleet
-        made = Made(fleet.community, fleet.calendar, fleet.founding, fleet.speed)
+        made = Made(
+            fleet.community, fleet.calendar, lambda at: fleet.founding(at, keys), fleet.speed
+        )
         settings = Settings(storage=Storage(folder=folder))
         self.exchange = exchange = LiveExchange(settings, made=made)
+        self._know(keys)
         self.sales = Sales(fleet.product.product)
         for seq, data, _ in exchange.journal.rows(1):
             self.sales.fold(decode(data, seq=seq))
@@ -92,8 +109,32 @@ class EtpMarket:
             self.board.know(bidder.member.device, bidder.plan.strategy.value)
         self._told: dict[int, int] = {}
         self.gateway: Gateway | None = None
+        self.gateway_address: Address | None = None
 
     # --- putting together ------------------------------------------------------------------------
+
+    def _know(self, keys: Mapping[int, Key]) -> None:
+        """Let history say who signs with which key from now on, where that is news.
+
+        Raises
+        ------
+        ConfigError
+            If the exchange refuses a key.
+        """
+        state = self.exchange.state()
+        news: list[Command] = []
+        for device in self.fleet.signers(keys):
+            known = key_of(state.registry, state.metering, device.device)
+            if device.device not in state.registry.devices:
+                news.append(RegisterDevice(device=device))
+            elif known != device.key:
+                news.append(RotateKey(device=device.device, key=device.key))
+        for answer in self.exchange.kernel.submit_many(news):
+            match answer.events[0]:
+                case Rejected(reason=reason, detail=detail):
+                    raise ConfigError(Fault("keys", f"{reason.value}, {detail}"))
+                case _:
+                    pass
 
     def _desk(self) -> MarketDesk:
         exchange, fleet = self.exchange, self.fleet
@@ -164,12 +205,11 @@ class EtpMarket:
         if where.gateway_port is not None:
             self.gateway = Gateway(self.board, self.linked)
             try:
-                address = await self.gateway.open(where.host, where.gateway_port)
+                self.gateway_address = await self.gateway.open(where.host, where.gateway_port)
             except OSError as error:
                 what = f"{where.host}:{where.gateway_port}"
                 msg = f"the gateway cannot listen at {what}: {error}"
                 raise AdapterError(msg) from error
-            self.gateway_address: Address | None = address
 
     def linked(self) -> set[int]:
         """Return the aggregators that speak with a battery now."""

@@ -104,8 +104,8 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter an option
     kind: Annotated[
         str,
         typer.Option(
-            help="meter, pv-inverter, wind-turbine, battery, home-display, grid-sensor"
-            " or power-unit."
+            help="meter, pv-inverter, wind-turbine, battery, home-display, grid-sensor,"
+            " power-unit or aggregator."
         ),
     ] = "meter",
     challenge: Annotated[str, typer.Option(help="What the operator gave you to have signed.")] = "",

@@ -214,10 +214,12 @@ class DeviceKind(StrEnum):
     HOME_DISPLAY = "home-display"
     GRID_SENSOR = "grid-sensor"
     POWER_UNIT = "power-unit"
+    AGGREGATOR = "aggregator"
+    """An agent that trades: it signs what it agrees to, and measures nothing."""
 
 
 class Device(Record, kw_only=True):
-    """What signs and is no meter of a pod: an inverter, a battery, a display, a sensor."""
+    """What signs and is no meter of a pod: an inverter, a battery, a sensor, a trading agent."""
 
     device: MeterId
     """Devices and meters share one space of names."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from wattbay.adapters.etp.auctions import Rules
 from wattbay.adapters.etp.bess import Bess, judge, judge_as_gateway
 from wattbay.adapters.etp.desk import Member
+from wattbay.adapters.etp.envelope import Key, Scheme
+from wattbay.adapters.etp.proofs import signer_of
 from wattbay.adapters.etp.strategies import Strategy
 from wattbay.adapters.etp.trader import Plan
 from wattbay.core.commands import (
@@ -19,8 +21,18 @@ from wattbay.core.commands import (
     RegisterParty,
     RegisterPod,
 )
-from wattbay.core.facts import Mechanism, Meter, Party, PodFacts, Product, Role
-from wattbay.errors import ConfigError
+from wattbay.core.devices import RegisterDevice
+from wattbay.core.facts import (
+    Device,
+    DeviceKind,
+    Mechanism,
+    Meter,
+    Party,
+    PodFacts,
+    Product,
+    Role,
+)
+from wattbay.errors import ConfigError, Fault
 from wattbay.ids import CommunityId, MeterId, PartyId, PodId, ZoneId
 from wattbay.periods import SECOND, Calendar, Instant
 from wattbay.simulation import scenario_file, scenario_parts
@@ -31,6 +43,9 @@ from wattbay.units import PPM
 PACKAGED = Path(__file__).parent.parent / "scenarios" / "etp"
 DEFAULT = PACKAGED / "three-batteries.toml"
 DEVICE_MAX = 2**53 - 1
+KWH_MAX = 1_000_000
+WINDOW_MAX_MS = 900
+"""A bid is answered within a second of its arrival."""
 DEVICES_MAX = 10_000
 
 
@@ -81,8 +96,30 @@ class Fleet(NamedTuple):
         """Return from when on there are pods, of a community that is founded at an instant."""
         return Instant(-(-at // self.isp_us) * self.isp_us)
 
-    def founding(self, at: Instant) -> list[Command]:
-        """Return the commands that found the community at an instant."""
+    def signers(self, keys: Mapping[int, Key]) -> Iterator[Device]:
+        """Yield what each member signs with, where that proves anything to a third.
+
+        Parameters
+        ----------
+        keys
+            Of members, by their device; a shared secret is left out.
+        """
+        kinds = [DeviceKind.BATTERY] * len(self.batteries)
+        kinds += [DeviceKind.AGGREGATOR] * len(self.bidders)
+        for kind, member in zip(kinds, self.members, strict=True):
+            key = keys.get(member.device)
+            if key is not None and key.scheme is Scheme.ED25519:
+                name = signer_of(member.device)
+                yield Device(device=name, kind=kind, key=key.key, pod=member.pod)
+
+    def founding(self, at: Instant, keys: Mapping[int, Key]) -> list[Command]:
+        """Return the commands that found the community at an instant.
+
+        Parameters
+        ----------
+        keys
+            Of members, by their device: history says who signs with which.
+        """
         since = self.begins(at)
         market, community = self.market, self.market.community
         commands: list[Command] = [
@@ -103,6 +140,7 @@ class Fleet(NamedTuple):
                 tariff=market.retail.tariffs[0].tariff,
             )  # fmt: skip
             commands.append(RegisterPod(facts=facts, meter=meter))
+        commands += [RegisterDevice(device=device) for device in self.signers(keys)]
         return commands
 
     def _parties(self) -> Sequence[Party]:
@@ -182,7 +220,7 @@ def _battery(table: Table, product: Product) -> Battery:
     bess.device_id = member.device
     policy = table.choice("policy", ("node", "gateway"), "node")
     rules = Rules(
-        window_us=1_000 * table.integer("window_ms", 0, most=900),
+        window_us=1_000 * table.integer("window_ms", 0, most=WINDOW_MAX_MS),
         confirm_us=1_000 * table.integer("confirm_ms", 500, least=1, most=60_000),
         pause_us=_pause(table), price_tick=product.price_tick,
         judge=judge if policy == "node" else judge_as_gateway,
@@ -225,3 +263,79 @@ def _check_devices(root: Table, batteries: Sequence[Battery], bidders: Sequence[
             if what in seen:
                 root.source.fault(f"{kind}[{place}]", f"{what} is there twice", "one name each")
             seen.add(what)
+
+
+class Alone(NamedTuple):
+    """A battery that sells on its own account, as options describe it."""
+
+    device: int
+    capacity_kwh: float = 15.0
+    level_kwh: float | None = None
+    reserve_cents: float = 8.0
+    percentage: float = 80.0
+    discharge_kw: float = 5.0
+    window_ms: int = 300
+    pause_s: tuple[float, float] = (0.0, 0.0)
+    bidders: tuple[int, ...] = ()
+    credit_cents: int = 100_000
+    """Of each bidder."""
+    speed: int = 60
+
+
+def fleet_of(alone: Alone) -> Fleet:
+    """Return a fleet of one battery and its bidders, in the market of the packaged fleet.
+
+    Raises
+    ------
+    ConfigError
+        Lists every option that makes no sense.
+    """
+    packaged = read_fleet(DEFAULT)
+    level = 0.8 * alone.capacity_kwh if alone.level_kwh is None else alone.level_kwh
+    faults = [
+        Fault(name, f"is {value:,}", f"{least:,} to {most:,}")
+        for name, value, least, most in (
+            ("DEVICE", alone.device, 1, DEVICE_MAX),
+            ("--capacity-kwh", alone.capacity_kwh, 0.001, KWH_MAX),
+            ("--level-kwh", level, 0, alone.capacity_kwh),
+            ("--reserve-cents", alone.reserve_cents, 0, 100),
+            ("--for-sale", alone.percentage, 0, 100),
+            ("--discharge-kw", alone.discharge_kw, 0.001, KWH_MAX),
+            ("--window-ms", alone.window_ms, 0, WINDOW_MAX_MS),
+            ("--speed", alone.speed, 1, 3_600),
+            ("--credit-cents", alone.credit_cents, 1, 10**9),
+        )
+        if not least <= value <= most
+    ]
+    if alone.device in alone.bidders or len(set(alone.bidders)) < len(alone.bidders):
+        faults.append(Fault("--bidder", "a device is there twice", "one id each"))
+    if faults:
+        raise ConfigError(*faults)
+    bess = Bess(
+        device_id=alone.device, capacity_wh=max(1, round(1_000 * alone.capacity_kwh)),
+        level_wh=1_000 * level, reserve_price=round(10_000 * alone.reserve_cents),
+        percentage_for_sale=alone.percentage, discharge_w=max(1, round(1_000 * alone.discharge_kw)),
+    )  # fmt: skip
+    low, high = alone.pause_s
+    rules = Rules(
+        window_us=1_000 * alone.window_ms, pause_us=(round(low * SECOND), round(high * SECOND)),
+        price_tick=packaged.product.price_tick,
+    )  # fmt: skip
+    owner = Member(alone.device, PartyId(f"owner-{alone.device}"), PodId(f"bess-{alone.device}"))
+    community = packaged.market.community._replace(id=CommunityId(f"bess-{alone.device}"))
+    return packaged._replace(
+        community=community.id, market=packaged.market._replace(community=community),
+        batteries=[Battery(owner, bess, rules)], bidders=_strangers(alone), speed=alone.speed,
+        seed=alone.device,
+    )  # fmt: skip
+
+
+def _strangers(alone: Alone) -> list[Bidder]:
+    """Return bidders of whom nothing is known but their ids: how they bid is their own business."""
+    found = []
+    for device in alone.bidders:
+        name = f"aggregator-{device}"
+        plan = Plan(device, Strategy.INTELLIGENT, cap=0)
+        credit_nano = alone.credit_cents * 10_000_000
+        found.append(Bidder(Member(device, PartyId(name), PodId(name)), plan, credit_nano))
+    return found

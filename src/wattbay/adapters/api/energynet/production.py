@@ -82,7 +82,11 @@ section = Section(
     "What own meters, inverters and turbines do, did and are expected to do. Energies in kWh.",
 )
 
-_COUNTED = frozenset(DeviceKind) - {DeviceKind.HOME_DISPLAY, DeviceKind.GRID_SENSOR}
+_COUNTED = frozenset(DeviceKind) - {
+    DeviceKind.HOME_DISPLAY,
+    DeviceKind.GRID_SENSOR,
+    DeviceKind.AGGREGATOR,
+}
 """Devices whose registers tell of energy."""
 PAGE_DELIVERIES_MAX = 96
 TRAINING_US = 21 * DAY
