@@ -1,0 +1,225 @@
+"""The commands of `etp` that stay: a battery, an aggregator, a gateway, a demonstration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+GROUP = "239.192.84.1"
+Keys = Annotated[Path | None, typer.Option(help="A file of keys: `wattbay etp keys` makes one.")]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="No envelopes: anybody can then say to be anybody.")
+]
+Host = Annotated[str, typer.Option(help="Address at which it listens.")]
+McGroup = Annotated[str, typer.Option(help="Multicast group in which batteries are found.")]
+McPort = Annotated[int, typer.Option(help="Port of the group.")]
+Interface = Annotated[str, typer.Option(help="Address or name of one of ours, for the group.")]
+Hidden = Annotated[
+    bool, typer.Option("--no-discovery", help="Neither be found in a group, nor look for others.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For a program to read.")]
+FleetFile = Annotated[
+    Path | None, typer.Option(help="A fleet file. (otherwise three batteries, five aggregators)")
+]
+
+
+def join(app: typer.Typer) -> None:
+    """Let an app have these commands."""
+    for command in (demo, bess, aggregator, gateway):
+        app.command()(command)
+
+
+def demo(
+    seconds: Annotated[float, typer.Option(help="How long to show it. Ctrl-C ends it.")] = 60.0,
+    fleet: FleetFile = None,
+    folder: Annotated[
+        Path, typer.Option(help="Where its journal is kept: the next time goes on with it.")
+    ] = Path("etp-demo"),
+    gateway_port: Annotated[
+        int | None, typer.Option(help="Tell the events on a WebSocket at this port, too.")
+    ] = None,
+) -> None:
+    """Watch batteries sell to competing aggregators, live.
+
+    Three batteries hold auctions, five aggregators bid, over real TCP links
+    in signed envelopes. Each sale is in a journal before it counts; energy
+    flows, meters sign, and it is settled to receipts. A second is a minute
+    of its time. Where this is no terminal, a line is printed for each event.
+
+    \b
+    Examples:
+      wattbay etp demo
+      wattbay etp demo --seconds 20 --folder /tmp/etp
+    """
+    from wattbay.cli.etp_demo import Shown
+    from wattbay.cli.etp_demo import demo as show
+    from wattbay.simulation.etp_fleet import DEFAULT, read_fleet
+
+    shown = Shown(folder, seconds, gateway_port)
+    raise typer.Exit(show(read_fleet(fleet or DEFAULT), shown))
+
+
+def bess(  # noqa: PLR0913, PLR0917 - one parameter an option
+    device: Annotated[int, typer.Argument(help="The id of the battery.")] = 101,
+    keys: Keys = None,
+    plain: Plain = False,
+    bidder: Annotated[
+        list[int] | None,
+        typer.Option(help="Who may buy, and has credit: a device. (otherwise all in the keys)"),
+    ] = None,
+    capacity_kwh: Annotated[float, typer.Option(help="What it can hold.")] = 15.0,
+    level_kwh: Annotated[
+        float | None, typer.Option(help="What it holds at first. (otherwise 80 %)")
+    ] = None,
+    for_sale: Annotated[float, typer.Option(help="Share of it that is for sale. [%]")] = 80.0,
+    reserve_cents: Annotated[float, typer.Option(help="It sells for no less, per kWh.")] = 8.0,
+    discharge_kw: Annotated[float, typer.Option(help="How fast it gives.")] = 5.0,
+    window_ms: Annotated[
+        int, typer.Option(help="Bids are collected so long, and the best wins; 0: the first.")
+    ] = 300,
+    credit_cents: Annotated[int, typer.Option(help="What each bidder may owe.")] = 100_000,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="TCP port, and UDP; 0: any free one.")] = 0,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where its journal is kept. (otherwise bess-DEVICE)")
+    ] = None,
+    speed: Annotated[int, typer.Option(help="How many seconds pass in one. 1 to 3600.")] = 60,
+    group: McGroup = GROUP,
+    group_port: McPort = 8888,
+    interface: Interface = "",
+    no_discovery: Hidden = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sell what a battery holds, to whoever bids most.
+
+    It listens for aggregators, is found by them in a multicast group, and
+    keeps a journal of what it sold: each sale with the bids as they came.
+    The battery itself and its meter are simulated. Ctrl-C stops it;
+    starting again goes on where it was.
+
+    \b
+    Examples:
+      wattbay etp bess 101 --plain --bidder 201 --bidder 202
+      wattbay etp bess 101 --keys battery.toml --host 192.0.2.7 --reserve-cents 9.5
+    """
+    from wattbay.adapters.etp.datagrams import Group
+    from wattbay.assembly.etp import Where
+    from wattbay.cli.etp_run import Serving, guards, serve
+    from wattbay.simulation.etp_fleet import Alone, fleet_of
+
+    known = guards(keys, plain=plain)
+    found = tuple(bidder or (sorted(known.peers) if known is not None else ()))
+    fleet = fleet_of(
+        Alone(
+            device, capacity_kwh, level_kwh, reserve_cents, for_sale, discharge_kw, window_ms,
+            bidders=found, credit_cents=credit_cents, speed=speed,
+        )
+    )  # fmt: skip
+    where = None if no_discovery else Group(group, group_port, interface)
+    serving = Serving(
+        folder or Path(f"bess-{device}"), Where(host, (port,) if port else ()), where,
+        as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(serve(fleet, None if known is None else {device: known}, serving))
+
+
+def aggregator(  # noqa: PLR0913, PLR0917 - one parameter an option
+    device: Annotated[int, typer.Argument(help="The id of the aggregator.")] = 201,
+    keys: Keys = None,
+    plain: Plain = False,
+    battery: Annotated[
+        list[str] | None, typer.Option(help="A battery to call, as 101@192.0.2.7:8101.")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="random, conservative, aggressive or intelligent.")
+    ] = "intelligent",
+    cap_cents: Annotated[float, typer.Option(help="It bids no more, per kWh.")] = 25.0,
+    need_kwh: Annotated[float, typer.Option(help="What it wants in all.")] = 10.0,
+    lot_kwh: Annotated[float, typer.Option(help="What it bids for at once.")] = 2.0,
+    budget_cents: Annotated[
+        float | None, typer.Option(help="What it spends in all. (otherwise need x cap)")
+    ] = None,
+    pause_s: Annotated[float, typer.Option(help="Between two rounds, about.")] = 2.0,
+    rounds: Annotated[int | None, typer.Option(help="So many at most.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Keeps what is about to be confirmed, to ask after it once restarted."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of its chance.")] = 1,
+    group: McGroup = GROUP,
+    group_port: McPort = 8888,
+    interface: Interface = "",
+    no_discovery: Hidden = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bid for what batteries have, until there is enough or nothing left to pay with.
+
+    Batteries are found in a multicast group, or called at the addresses that
+    are given. Each round asks all of them, and bids to the cheapest first.
+    At the end it prints what it bought, and at which price.
+
+    \b
+    Examples:
+      wattbay etp aggregator 201 --plain --strategy aggressive --cap-cents 28
+      wattbay etp aggregator 201 --keys aggregator.toml --battery 101@192.0.2.7:8101
+    """
+    from wattbay.adapters.etp.datagrams import Group
+    from wattbay.cli.etp_run import Bidding, addresses, bid, guards, plan_of
+
+    plan = plan_of(
+        device, strategy=strategy, cap_cents=cap_cents, need_kwh=need_kwh, lot_kwh=lot_kwh,
+        budget_cents=budget_cents,
+    )  # fmt: skip
+    known = guards(keys, plain=plain)
+    bidding = Bidding(
+        plan, seed, (0.5 * pause_s, 1.5 * pause_s), addresses(battery or []),
+        None if no_discovery else Group(group, group_port, interface), folder, rounds,
+        as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(bid(known, bidding))
+
+
+def gateway(  # noqa: PLR0913, PLR0917 - one parameter an option
+    fleet: FleetFile = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="A folder of files of keys, DEVICE.toml for each battery."),
+    ] = None,
+    plain: Plain = False,
+    bidders: Annotated[
+        bool,
+        typer.Option("--bidders", help="Let the fleet's own aggregators bid, with keys drawn."),
+    ] = False,
+    folder: Annotated[Path, typer.Option(help="Where its journal is kept.")] = Path("etp-gateway"),
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the WebSocket.")] = 8080,
+    battery_port: Annotated[
+        int, typer.Option(help="TCP port of the first battery, the others follow; 0: any free.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Serve a fleet of batteries, and tell of their auctions on a WebSocket.
+
+    Whoever connects to ws://HOST:PORT/ws is told how everybody is, and then
+    every event as it happens: an object a message, whose one key is the
+    event's name, and whose field `entry` is the entry of the journal on
+    which it rests.
+
+    \b
+    Examples:
+      wattbay etp gateway --bidders
+      wattbay etp gateway --fleet fleet.toml --keys keys --host 192.0.2.7
+    """
+    from wattbay.assembly.etp import Where
+    from wattbay.cli.etp_run import Serving, fleet_keys, serve, serve_all
+    from wattbay.simulation.etp_fleet import DEFAULT, read_fleet
+
+    known = read_fleet(fleet or DEFAULT)
+    ports = tuple(battery_port + place for place in range(len(known.batteries)))
+    where = Where(host, ports if battery_port else (), port)
+    serving = Serving(folder, where, as_json=as_json)
+    if bidders:
+        raise typer.Exit(serve_all(known, serving))
+    raise typer.Exit(serve(known, fleet_keys(known, keys, plain=plain), serving))
