@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from wattbay.cli import etp_nodes
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,6 +15,9 @@ app = typer.Typer(
 
     \b
     Examples:
+      wattbay etp demo                  three batteries, five aggregators, live
+      wattbay etp bess 101 --plain --bidder 201
+      wattbay etp aggregator 201 --plain
       echo '{"message_type": "Query", "message_id": 200, "device_id": 99}' |
         wattbay etp encode              one message as bytes, in hex
       wattbay etp decode capture.txt    what was said, a line of JSON each
@@ -79,3 +85,64 @@ def decode(
     from wattbay.cli.etp_codec import decode_lines
 
     raise typer.Exit(decode_lines(file, text=text))
+
+
+@app.command()
+def keys(
+    device: Annotated[int, typer.Argument(help="Whose keys: the id of a device.")],
+    out: Annotated[Path, typer.Option(help="The file to make.")],
+) -> None:
+    """Draw keys for a device, and print what others know it by.
+
+    The file is for the eyes of its owner alone (mode 600), and none is ever
+    overwritten. What is printed is no secret: it goes into the files of
+    those with whom the device speaks, and theirs into this one.
+
+    \b
+    Examples:
+      wattbay etp keys 101 --out battery.toml > battery.peer
+      wattbay etp keys 201 --out aggregator.toml > aggregator.peer
+      cat aggregator.peer >> battery.toml
+      cat battery.peer >> aggregator.toml
+    """
+    from wattbay.cli.etp_discover import draw
+
+    draw(device, out)
+
+
+@app.command()
+def discover(  # noqa: PLR0913, PLR0917 - one parameter an option
+    keys: Annotated[
+        Path | None, typer.Option(help="A file of keys: only those who are in it count.")
+    ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="No envelopes: anybody can then say to be anybody."),
+    ] = False,
+    group: Annotated[str, typer.Option(help="A multicast address.")] = "239.192.84.1",
+    port: Annotated[int, typer.Option(help="Of the group.")] = 8888,
+    interface: Annotated[
+        str, typer.Option(help="Address or name of one of ours, such as 127.0.0.1 or eth0.")
+    ] = "",
+    ttl: Annotated[int, typer.Option(help="Networks that a question may cross.")] = 1,
+    seconds: Annotated[float, typer.Option(help="How long to wait for answers.")] = 3.0,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
+) -> None:
+    """Look for batteries in a group, and list who answers.
+
+    Told is where a battery can be called (TCP), what it holds and which share
+    of it is for sale. Exit status 1 where nobody answered.
+
+    \b
+    Examples:
+      wattbay etp discover --keys aggregator.toml
+      wattbay etp discover --plain --interface 127.0.0.1 --seconds 1
+    """
+    from wattbay.adapters.etp.datagrams import Group
+    from wattbay.cli.etp_discover import discover as look
+
+    where = Group(group, port, interface, ttl)
+    raise typer.Exit(look(where, seconds, keys, plain=plain, as_json=as_json))
+
+
+etp_nodes.join(app)

@@ -133,7 +133,7 @@ class Datagrams:
     def _read(self, datagram: bytes) -> Heard:
         opener = self._guard.opener
         if len(datagram) != SIZE and opener is not None:
-            return Heard(opener.open(datagram).message, is_sealed=True)
+            return Heard(opener.open(datagram, is_group=True).message, is_sealed=True)
         message = decode(datagram)
         if not self._guard.allows_plain:
             raise BadMessage(Amiss.UNSIGNED, "a plain message where an envelope is asked for")
