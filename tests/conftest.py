@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -50,8 +51,9 @@ SERVERS = {
     "mosquitto": "the wire of the devices with Mosquitto, for want of it (install mosquitto)",
     "mosquitto_sub": "lines that `serve` prints for mosquitto_sub (install mosquitto-clients)",
     "postgres": "PostgreSQL, for want of it (install postgresql)",
+    "ip": "two machines that a cable joins, for want of root and of `ip` (install iproute2)",
 }
-"""Markers of tests that start a real server, named after its program, and what is untested."""
+"""Markers of tests that need a real program, named after it, and what is untested without it."""
 
 
 def left_out() -> dict[str, str]:
@@ -60,14 +62,30 @@ def left_out() -> dict[str, str]:
     if is_left_out():
         found["browser"] = "the report in a browser, for want of one (install chromium)"
     if not os.environ.get("WATTBAY_REQUIRE_SERVERS"):
-        found |= {name: what for name, what in SERVERS.items() if program(name) is None}
+        found |= {name: what for name, what in SERVERS.items() if not is_usable(name)}
     return found
+
+
+def is_usable(name: str) -> bool:
+    """Tell whether a program is there, and of use to whoever runs the tests."""
+    return program(name) is not None and (name != "ip" or may_make_networks())
+
+
+def may_make_networks() -> bool:
+    """Tell whether we may make namespaces and interfaces: root in a container often may not."""
+    try:
+        told = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    capabilities = next(line for line in told.splitlines() if line.startswith("CapEff"))
+    net_admin, sys_admin = 1 << 12, 1 << 21
+    return not (net_admin | sys_admin) & ~int(capabilities.split()[1], 16)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: opens a page in headless Chromium")
     for name in SERVERS:
-        config.addinivalue_line("markers", f"{name}: starts the server of that name")
+        config.addinivalue_line("markers", f"{name}: needs the program of that name")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
