@@ -123,6 +123,7 @@ class Battery:
     seller: Seller
     recharged_wh: float = 0.0
     crash_after: int | None = None
+    """It crashes when it has done so many of the things that it wants done, and not the next."""
     heard: list[bytes] = field(default_factory=list)
     """By this life."""
     heard_before: list[bytes] = field(default_factory=list)
@@ -197,7 +198,11 @@ class World:
         """Let a battery do something, and do what it wants done, as far as it lives."""
         battery = self.batteries[number]
         effects = call(battery.seller)
-        cut, battery.crash_after = battery.crash_after, None
+        cut = battery.crash_after
+        if cut is not None and cut < len(effects):
+            battery.crash_after = None
+        else:
+            cut = None
         self._see(number)
         for effect in effects if cut is None else effects[:cut]:
             match effect:
@@ -243,7 +248,11 @@ class World:
         """Let an aggregator do something, and do what it wants done, as far as it lives."""
         aggregator = self.aggregators[number]
         effects = call(aggregator.buyer)
-        cut, aggregator.crash_after = aggregator.crash_after, None
+        cut = aggregator.crash_after
+        if cut is not None and cut < len(effects):
+            aggregator.crash_after = None
+        else:
+            cut = None
         self._see_buyer(number)
         for effect in effects if cut is None else effects[:cut]:
             match effect:

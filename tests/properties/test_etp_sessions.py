@@ -17,13 +17,14 @@ from wattbay.adapters.etp.messages import FailureCode, Kind, Message
 from wattbay.periods import SECOND
 
 STEPS_MAX = 60
+EXAMPLES_MIN = 150
 GHOSTS = 901, 902
 """Devices that nobody knows, and that bid and confirm as they like."""
 
 plans = st.builds(
     BatteryPlan,
-    capacity_wh=st.sampled_from((5_000, 20_000, 100_000)),
-    reserve_price=st.sampled_from((0, 80_000, 150_000)),
+    capacity_wh=st.sampled_from((5_000, 20_000, 20_000, 100_000)),
+    reserve_price=st.sampled_from((0, 80_000, 100_000, 150_000)),
     percentage=st.sampled_from((10.0, 50.0, 100.0)),
     rules=st.builds(
         Rules()._replace,
@@ -36,7 +37,7 @@ plans = st.builds(
 )
 good_prices = st.sampled_from((150_000, 180_003, 250_000))
 prices = st.one_of(good_prices, st.sampled_from((0, 135_000, 149_999)), st.integers(0, 400_000))
-energies = st.one_of(st.sampled_from((0, 1, 500, 500, 2_000, 4_000)), st.integers(1, 60_000))
+energies = st.one_of(st.sampled_from((1, 100, 500, 500, 1_000, 2_000)), st.integers(0, 60_000))
 places = st.integers(0, 50)
 batteries = st.integers(101, 103)
 buyers = st.integers(201, 203)
@@ -51,9 +52,11 @@ class SessionsMachine(RuleBasedStateMachine):
     @initialize(
         plans=st.lists(plans, min_size=1, max_size=3),
         registers=st.lists(st.sampled_from((True, True, False)), min_size=1, max_size=3),
+        is_slow=st.booleans(),
     )
-    def found(self, plans: list[BatteryPlan], registers: list[bool]) -> None:
+    def found(self, plans: list[BatteryPlan], registers: list[bool], *, is_slow: bool) -> None:
         self.world = World(plans, registers)
+        self.world.market.is_slow = is_slow
         self.world.deliver_all()
 
     def battery(self, number: int) -> int:
@@ -68,6 +71,22 @@ class SessionsMachine(RuleBasedStateMachine):
     def bid(self, buyer: int, battery: int, price: int, energy_wh: int, rounds: int) -> None:
         self.world.bid(self.buyer(buyer), self.battery(battery), price, energy_wh)
         self.deliver_all(rounds)
+
+    @rule(
+        buyer=buyers, battery=batteries, rounds=st.integers(0, 3), cut=st.integers(0, 3),
+        what=st.sampled_from(("", "", "battery", "aggregator")),
+    )  # fmt: skip
+    def deal(self, buyer: int, battery: int, rounds: int, cut: int, what: str) -> None:
+        """Let a bid be made that is good; one of the two may crash at any step of it."""
+        number, bess = self.buyer(buyer), self.battery(battery)
+        self.all_is_well()
+        self.world.bid(number, bess, 300_000, 100)
+        self.deliver_all(rounds)
+        if what == "battery":
+            self.world.batteries[bess].crash_after = cut
+        elif what == "aggregator":
+            self.world.aggregators[number].crash_after = cut
+        self.deliver_all(1)
 
     @rule(battery=batteries, price=good_prices, energy_wh=energies, rounds=places)
     def everybody_bids(self, battery: int, price: int, energy_wh: int, rounds: int) -> None:
@@ -108,7 +127,7 @@ class SessionsMachine(RuleBasedStateMachine):
     @rule()
     def all_is_well(self) -> None:
         """Let every fault end that lasts, so that there is trade again."""
-        self.world.market.refuses = self.world.market.is_slow = False
+        self.world.market.refuses = False
         for number, battery in self.world.batteries.items():
             battery.bess.is_online = True
             battery.bess.offer(50)
@@ -250,4 +269,6 @@ def comes_to_rest(world: World) -> None:
 
 
 TestSessions = SessionsMachine.TestCase
-TestSessions.settings = settings(stateful_step_count=STEPS_MAX)
+TestSessions.settings = settings(
+    stateful_step_count=STEPS_MAX, max_examples=max(EXAMPLES_MIN, settings().max_examples)
+)
