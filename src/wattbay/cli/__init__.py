@@ -193,10 +193,12 @@ def verify(
 ) -> None:
     """Check a journal: every hash, every signature, every decision.
 
-    Each command is decided again and must come to the same events. The last
-    hash is compared with that of summary.json, or with one that you kept
-    elsewhere: only this tells a journal that was cut short, or written anew,
-    from the true one. Exit status 1 where anything differs.
+    Each command is decided again and must come to the same events. The signed
+    bytes that a reading or a sale bears must be of a key in the journal, and
+    say what the entry says; sales that were agreed without signatures are
+    counted. The last hash is compared with that of summary.json, or with one
+    that you kept elsewhere: only this tells a journal that was cut short, or
+    written anew, from the true one. Exit status 1 where anything differs.
     """
     from wattbay.cli.check import verify_run
 

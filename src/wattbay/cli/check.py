@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
+from wattbay.adapters.etp.proofs import SaleProofs, Tally
 from wattbay.adapters.files.run_folder import JOURNAL, SUMMARY, read_json
 from wattbay.adapters.mqtt import readings
 from wattbay.core.commands import SubmitReading
@@ -70,6 +72,7 @@ def verify_journal(journal: Journal, wanted: bytes | None, *, as_json: bool) -> 
         What the last hash must be; None where nobody says.
     """
     keys = MeterKeys()
+    sales = SaleProofs(keys)
 
     def check(command: SubmitReading) -> None:
         key = keys.key_of(command.meter)
@@ -85,13 +88,18 @@ def verify_journal(journal: Journal, wanted: bytes | None, *, as_json: bool) -> 
             journal,
             head=wanted,
             check_reading=check,
-            readers=[keys],
+            check_sale=sales.check,
+            readers=[keys, sales],
             progress=lambda seq: bar.update(task, completed=seq),
         )
     if as_json:
         document = {
             "entries": found.entries,
             "readings": found.readings,
+            "sales": found.sales,
+            "sales_signed": sales.tally.signed,
+            "losing_bids_higher": sales.tally.higher,
+            "losing_bids_equal": sales.tally.equal,
             "journal_head": found.head.hex(),
             "head_compared": wanted is not None,
             "state": replay.state_digest(found.exchange),
@@ -107,12 +115,42 @@ def verify_journal(journal: Journal, wanted: bytes | None, *, as_json: bool) -> 
         f"{found.readings:,} readings: every signature holds and says what its entry says.",
         soft_wrap=True,
     )
+    for line in _sales_told(sales.tally):
+        out.print(line, soft_wrap=True)
     out.print(f"head {found.head.hex()}", soft_wrap=True)
     if wanted is None:
         out.print(
             "No head to compare with: a journal that was cut short would not be noticed. "
             "Keep the head elsewhere and pass it as --head."
         )
+
+
+def _sales_told(tally: Tally) -> Iterator[str]:
+    """Yield what is to be said of sales that were agreed elsewhere; nothing where there are none.
+
+    That they were agreed without signatures, or below another bid, is no fault of a journal.
+    """
+    if tally.signed:
+        yield (
+            f"{tally.signed:,} sale{_s(tally.signed)}: every signature holds and the bids say what"
+            " the entries say."
+        )
+    if tally.unsigned:
+        verb = "was" if tally.unsigned == 1 else "were"
+        yield (
+            f"{tally.unsigned:,} sale{_s(tally.unsigned)} {verb} agreed without signatures:"
+            " nobody but whoever kept this journal vouches for them."
+        )
+    if tally.higher or tally.equal:
+        lost = tally.higher + tally.equal
+        yield (
+            f"{lost:,} bid{_s(lost)} lost to a bid that was not higher, {tally.equal:,} of them"
+            " equal to it: they came later, or were refused for another reason than their price."
+        )
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def replay_run(run: Path, *, as_json: bool) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from itertools import islice, zip_longest
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from wattbay.core.commands import SubmitReading
+from wattbay.core.events import Rejected
 from wattbay.core.exchange import Exchange, State
 from wattbay.core.market.venue import book_from_numbers, book_to_numbers
+from wattbay.core.sales import ConcludeSale
 from wattbay.errors import JournalError, WireError
 from wattbay.kernel.codec import FORMAT, GENESIS, Entry, chain, decode, decode_events, is_canonical
 from wattbay.kernel.differences import difference, difference_of_bytes
@@ -90,6 +92,11 @@ class Verified(NamedTuple):
     head: bytes
     exchange: Exchange
     """The state at the end."""
+    sales: int = 0
+    """Concluded ones that were checked; what their proofs show is for whoever checked them."""
+
+
+Proven = TypeVar("Proven", SubmitReading, ConcludeSale)
 
 
 def verify(
@@ -97,13 +104,14 @@ def verify(
     *,
     head: bytes | None = None,
     check_reading: Callable[[SubmitReading], None] | None = None,
+    check_sale: Callable[[ConcludeSale], None] | None = None,
     readers: Iterable[Reader] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Verified:
     """Make sure that a journal is whole, unaltered, and what the rules make of its commands.
 
     Of every entry: its number, hash, canonical bytes and instant; that nothing had fallen due
-    before it; that the same events are decided again; and the proof of its reading.
+    before it; that the same events are decided again; and the proof of its reading, or of its sale.
 
     Parameters
     ----------
@@ -112,8 +120,11 @@ def verify(
         was made anew, cannot be told from a shorter or another history.
     check_reading
         Raises `WireError` where the proof of a reading does not hold.
+    check_sale
+        Raises `WireError` where the proof of a concluded sale does not say what its command says.
+        One that was refused came to nothing, whatever it bears.
     readers
-        Hear every entry once it is found sound, before its reading's proof is checked.
+        Hear every entry once it is found sound, before its proof is checked.
     progress
         Hears now and then how many entries are done.
 
@@ -124,19 +135,22 @@ def verify(
     """
     audit = _Audit()
     listeners = tuple(readers)
-    readings = 0
+    readings = sales = 0
     for row in journal.rows():
         entry = audit.check(row)
         for reader in listeners:
             reader.fold(entry)
-        if check_reading is not None and isinstance(entry.command, SubmitReading):
+        command = entry.command
+        if check_reading is not None and isinstance(command, SubmitReading):
             readings += 1
-            try:
-                check_reading(entry.command)
-            except WireError as error:
-                raise JournalError(
-                    f"the proof of its reading fails: {error}", seq=row[0]
-                ) from error
+            _prove(check_reading, command, "reading", row[0])
+        elif (
+            check_sale is not None
+            and isinstance(command, ConcludeSale)
+            and not isinstance(entry.events[0], Rejected)
+        ):
+            sales += 1
+            _prove(check_sale, command, "sale", row[0])
         if progress is not None and row[0] % ENTRIES_PER_REPORT == 0:
             progress(row[0])
     if head is not None and head != audit.head:
@@ -147,7 +161,15 @@ def verify(
         )
     if progress is not None:
         progress(audit.seq)
-    return Verified(audit.seq, readings, audit.head, audit.exchange)
+    return Verified(audit.seq, readings, audit.head, audit.exchange, sales)
+
+
+def _prove(check: Callable[[Proven], None], command: Proven, what: str, seq: int) -> None:
+    """Check the proof that a command bears; raise with its entry where it fails."""
+    try:
+        check(command)
+    except WireError as error:
+        raise JournalError(f"the proof of its {what} fails: {error}", seq=seq) from error
 
 
 class _Audit:
