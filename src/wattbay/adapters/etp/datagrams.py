@@ -17,7 +17,7 @@ from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final, NamedTuple
 
-from wattbay.adapters.etp.envelope import EVERYBODY
+from wattbay.adapters.etp.envelope import EVERYBODY, head_of
 from wattbay.adapters.etp.link import Guard
 from wattbay.adapters.etp.messages import SIZE, Amiss, BadMessage, Message, decode, encode
 from wattbay.adapters.etp.node import Address
@@ -133,16 +133,23 @@ class Datagrams:
     def _read(self, datagram: bytes) -> Heard:
         opener = self._guard.opener
         if len(datagram) != SIZE and opener is not None:
+            if head_of(datagram).recipient != EVERYBODY:
+                # From a link, most likely: whoever took it there could let it come from anywhere.
+                raise BadMessage(Amiss.FORGED, "an envelope to one device is no datagram")
             return Heard(opener.open(datagram, is_group=True).message, is_sealed=True)
         message = decode(datagram)
-        if not self._guard.allows_plain:
+        is_known = opener is not None and opener.knows(message.device_id)
+        if is_known or not self._guard.allows_plain:
             raise BadMessage(Amiss.UNSIGNED, "a plain message where an envelope is asked for")
         return Heard(message, is_sealed=False)
 
-    def write(self, message: Message, recipient: int = EVERYBODY, *, plain: bool = False) -> bytes:
-        """Return a message as it is sent: in an envelope where we have one, unless plainly."""
+    def write(self, message: Message, *, plain: bool = False) -> bytes:
+        """Return a message as it is sent: in an envelope where we have one, unless plainly.
+
+        An envelope is to everybody, an answer's too: so none of a link can be told for it.
+        """
         sealer, frame = self._guard.sealer, encode(message)
-        return frame if sealer is None or plain else sealer.seal(frame, recipient)
+        return frame if sealer is None or plain else sealer.seal(frame, EVERYBODY)
 
 
 # --- sockets ---------------------------------------------------------------------------------

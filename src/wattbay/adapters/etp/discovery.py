@@ -146,7 +146,7 @@ class Beacon:
             return None
         self.counts["answered"] += 1
         response = m.query_response(self._ids(), self._id, *offer)
-        return self._datagrams.write(response, message.device_id, plain=not is_sealed)
+        return self._datagrams.write(response, plain=not is_sealed)
 
 
 async def open_found(node: BessNode, beacon: Beacon, host: str, port: int = 0) -> Address:

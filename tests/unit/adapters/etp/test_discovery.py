@@ -23,7 +23,7 @@ from wattbay.adapters.etp.datagrams import (
     check_group,
 )
 from wattbay.adapters.etp.discovery import DEVICES_MAX, Beacon, Finder, Offer, offer_of
-from wattbay.adapters.etp.envelope import EVERYBODY, Identity, Key, Opener, Scheme, Sealer, key_of
+from wattbay.adapters.etp.envelope import Identity, Key, Opener, Scheme, Sealer, key_of
 from wattbay.adapters.etp.link import Guard
 from wattbay.adapters.etp.messages import Amiss, Kind, Message, decode, encode
 from wattbay.adapters.etp.node import Address
@@ -205,9 +205,17 @@ def test_sealed_question_has_a_sealed_answer(scheme: Scheme) -> None:
     assert answer is not None
     heard = buyer.read(answer)
     assert heard == (m.query_response(1_000, BATTERY, 10.0, 50.0), True)
-    # It is to who wanted to know, and to nobody else.
-    other = Datagrams(a_guard(BUYER + 1, BATTERY, scheme=scheme), Counter())
-    assert other.read(answer) is None
+
+
+def test_envelope_of_a_link_is_no_datagram() -> None:
+    sealer = a_guard(BATTERY).sealer
+    assert sealer is not None
+    looking = Looking(a_guard(BUYER, BATTERY))
+    # What was said on a link, and is said again from somewhere else.
+    on_a_link = sealer.seal(encode(m.query_response(7, BATTERY, 10.0, 50.0)), BUYER)
+    looking.finder.heard(on_a_link, THERE)
+    assert looking.finder.counts == {Amiss.FORGED.value: 1}
+    assert not looking.found
 
 
 def test_plain_datagram_is_refused_where_keys_are_known() -> None:
@@ -233,7 +241,7 @@ def test_stranger_is_not_found_and_not_answered() -> None:
 def test_what_was_sealed_and_heard_does_not_count_again_from_elsewhere() -> None:
     battery = Datagrams(a_guard(BATTERY, BUYER), Counter())
     looking = Looking(a_guard(BUYER, BATTERY))
-    register = battery.write(m.register(1, BATTERY), EVERYBODY)
+    register = battery.write(m.register(1, BATTERY))
     looking.finder.heard(register, HERE)
     looking.finder.heard(register, THERE)
     assert looking.found == [(BATTERY, HERE)]
@@ -252,7 +260,10 @@ def test_old_datagram_does_not_count() -> None:
 
 def test_plain_question_has_a_plain_answer_where_both_are_allowed() -> None:
     beacon = a_beacon(guard=a_guard(BATTERY, BUYER, allows_plain=True))
-    assert the_answer(beacon, m.query(7, BUYER)) is not None
+    assert the_answer(beacon, m.query(7, BUYER + 1)) is not None
+    # Who has a key is not believed without it.
+    assert the_answer(beacon, m.query(8, BUYER)) is None
+    assert beacon.counts[Amiss.UNSIGNED.value] == 1
 
 
 # --- an aggregator ---------------------------------------------------------------------------
