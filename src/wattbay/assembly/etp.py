@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 from wattbay.adapters.etp.amounts import kwh
 from wattbay.adapters.etp.auctions import MarketFault
 from wattbay.adapters.etp.board import Board
-from wattbay.adapters.etp.desk import MarketDesk, key_in
+from wattbay.adapters.etp.desk import MarketDesk, Member, key_in
 from wattbay.adapters.etp.envelope import Key
 from wattbay.adapters.etp.gateway import Gateway
 from wattbay.adapters.etp.link import Guard
@@ -24,12 +25,13 @@ from wattbay.adapters.etp.telling import BESSNodeStatus, EnergyRecharged
 from wattbay.agents.keeper import Keeper
 from wattbay.assembly.exchange import LiveExchange, Made
 from wattbay.config import Settings, Storage
-from wattbay.core.commands import Command, GiveSignal
+from wattbay.core.commands import Command, GiveSignal, RegisterPod
 from wattbay.core.devices import RegisterDevice, RotateKey
 from wattbay.core.enrolment import key_of
 from wattbay.core.events import Rejected
 from wattbay.core.market.release import CHARGE
 from wattbay.errors import AdapterError, ConfigError, Fault
+from wattbay.ids import PodId
 from wattbay.kernel.clock import MonotonicClock
 from wattbay.kernel.codec import decode
 from wattbay.periods import Instant
@@ -93,8 +95,13 @@ class EtpMarket:
         self.exchange = exchange = LiveExchange(settings, made=made)
         self._know(keys)
         self.sales = Sales(fleet.product.product)
+        joined: dict[PodId, int] = {}
         for seq, data, _ in exchange.journal.rows(1):
-            self.sales.fold(decode(data, seq=seq))
+            entry = decode(data, seq=seq)
+            self.sales.fold(entry)
+            if isinstance(entry.command, RegisterPod):
+                joined[entry.command.facts.pod] = seq
+        self._joined = joined
         exchange.readers.joined.append(self.sales)
         self._keeper = Keeper(fleet.calendar)
         self._clock = MonotonicClock()
@@ -106,8 +113,11 @@ class EtpMarket:
         self.nodes = [self._node(battery, guard_of) for battery in fleet.batteries]
         self.addresses: dict[int, Address] = {}
         for bidder in fleet.bidders:
-            self.board.know(bidder.member.device, bidder.plan.strategy.value)
-        self._told: dict[int, int] = {}
+            member = bidder.member
+            self.board.know(member.device, bidder.plan.strategy.value, joined[member.pod])
+        self._told: dict[int, tuple[int, int]] = {}
+        """How full each battery told to be [Wh], and by which entry."""
+        self._added_wh: dict[int, float] = defaultdict(float)
         self.gateway: Gateway | None = None
         self.gateway_address: Address | None = None
 
@@ -169,7 +179,7 @@ class EtpMarket:
             bess.level_wh = float(min(self.sales.levels[member.pod][0], bess.capacity_wh))
         rng = Random(f"{self.fleet.seed}/{member.device}")
         seller = Seller(bess, battery.rules, rng, self._numbers, self._fault_of(member.device))
-        seller.told_entry = self.sales.levels.get(member.pod, (0, 0))[1]
+        seller.told_entry = self.sales.levels.get(member.pod, (0, self._joined[member.pod]))[1]
         for request, sale in self.sales.sales.items():
             brought = key_in(request)
             if brought is not None and brought[0] == member.device:
@@ -267,33 +277,44 @@ class EtpMarket:
         self.plant.advance(now)
 
     async def _tell(self) -> None:
-        """Let each battery whose charge has changed tell it, to the journal first."""
-        added = {one.bess.device_id: one.added_wh for one in self.plant.charged()}
+        """Let each battery tell how full it is, and what it took in; to the journal first."""
+        for one in self.plant.charged():
+            self._added_wh[one.bess.device_id] += one.added_wh
         for node, battery in zip(self.nodes, self.fleet.batteries, strict=True):
             bess, member = battery.bess, battery.member
-            level_wh = int(bess.level_wh)
-            if self._told.get(member.device) != level_wh:
-                answer = await self.exchange.intake.submit(
-                    GiveSignal(party=member.party, signal=CHARGE, value=level_wh, pod=member.pod)
-                )
-                if type(answer.events[0]) is Rejected:
-                    continue  # Its pod is not connected yet.
-                self._told[member.device] = level_wh
-                node.seller.told_entry = answer.seq
-            entry = node.seller.told_entry
-            if member.device in added:
+            if node.seller.is_concluding:
+                # The level is about to change: written now, it would stand behind the sale.
+                continue
+            is_written = await self._write_level(node, member)
+            # Meanwhile something may have been sold: then its entry says how full it is.
+            entry, level = node.seller.told_entry, kwh(int(bess.level_wh))
+            if is_written and (added_wh := self._added_wh.pop(member.device, 0.0)):
                 self.board.tell(
                     EnergyRecharged(
-                        entry=entry, bess_id=member.device,
-                        energy_added=kwh(added[member.device]), new_total=kwh(level_wh),
-                        energy_percentage=100 * level_wh / bess.capacity_wh,
+                        entry=entry, bess_id=member.device, energy_added=kwh(added_wh),
+                        new_total=level, energy_percentage=100 * bess.level_wh / bess.capacity_wh,
                     )
                 )  # fmt: skip
             self.board.tell(
                 BESSNodeStatus(
-                    entry=entry, device_id=member.device, energy_available=kwh(level_wh),
+                    entry=entry, device_id=member.device, energy_available=level,
                     percentage_for_sale=bess.percentage_for_sale, battery_health=bess.health,
                     battery_voltage=bess.voltage_v, is_online=bess.is_online,
                 )
             )  # fmt: skip
             node.tell_status()
+
+    async def _write_level(self, node: BessNode, member: Member) -> bool:
+        """Let the journal say how full a battery is; False if its pod is not connected yet."""
+        seller = node.seller
+        level_wh = int(seller.bess.level_wh)
+        if self._told.get(member.device) == (level_wh, seller.told_entry):
+            return True
+        answer = await self.exchange.intake.submit(
+            GiveSignal(party=member.party, signal=CHARGE, value=level_wh, pod=member.pod)
+        )
+        if type(answer.events[0]) is Rejected:
+            return False
+        self._told[member.device] = level_wh, answer.seq
+        seller.told_entry = max(seller.told_entry, answer.seq)
+        return True

@@ -68,9 +68,11 @@ class Board:
     entry: int = 0
     """The last entry that anything rested on."""
 
-    def know(self, device: int, strategy: str) -> None:
-        """Know how an aggregator bids, where somebody says."""
-        self._bidders.setdefault(device, _Bidder()).strategy = strategy
+    def know(self, device: int, strategy: str, entry: int = 0) -> None:
+        """Know how an aggregator bids, where somebody says, and by which entry it came."""
+        bidder = self._bidders.setdefault(device, _Bidder())
+        bidder.strategy, bidder.entry = strategy, max(bidder.entry, entry)
+        self.entry = max(self.entry, entry)
 
     def tell(self, happening: Happening) -> None:
         """Hear what happened, and tell it on."""
@@ -117,10 +119,6 @@ class Board:
             self._improvement += max(0.0, 100 * (begun.highest - reserve) / reserve)
             self._completed += 1
 
-    def over(self, number: int) -> None:
-        """Forget an auction that ended without a sale."""
-        self._open.pop(number, None)
-
     # --- for a newcomer, and now and then for everybody ------------------------------------------
 
     def aggregators(self, linked: Iterable[int]) -> list[AggregatorStatus]:
@@ -154,11 +152,12 @@ class Board:
     def snapshot(self, linked: Iterable[int], clients: int) -> list[Happening]:
         """Return what a newcomer has to know, in the words of the events themselves.
 
-        The state of everybody, the last finished auctions and those that run, the figures.
+        The state of everybody, the last finished auctions and those that run, the figures. Of each
+        battery one runs: what it began before that and is not finished never will be, or soon.
         """
         online = list(linked)
         found: list[Happening] = [*self._statuses.values(), *self.aggregators(online)]
         for begun, done in self._finished:
             found += [done] if begun is None else [begun, done]
-        found += [one.started for one in list(self._open.values())[-AUCTIONS_KEPT:]]
+        found += {one.started.bess_id: one.started for one in self._open.values()}.values()
         return [*found, self.metrics(online, clients)]

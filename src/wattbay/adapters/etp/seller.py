@@ -106,6 +106,11 @@ class Seller:
         return sum(bid.energy_wh for bid in self._live.values() if bid.stage is not Stage.OPEN)
 
     @property
+    def is_concluding(self) -> bool:
+        """Tell whether the market was told of a sale, and has not answered."""
+        return any(bid.stage is Stage.CONFIRMED for bid in self._live.values())
+
+    @property
     def free_wh(self) -> float:
         """What is for sale and promised to nobody. [Wh]"""
         return max(0.0, self.bess.for_sale_wh - self.reserved_wh)

@@ -2,7 +2,8 @@
 
 Field names and units are those of the protocol: ¢/kWh, kWh, per cent. Each event names an entry of
 the journal. That of a finished auction is the sale itself; that of anything else is the last entry
-that it rests on: how full the battery told to be, or the last sale that a figure counts.
+that it rests on: how full the battery told to be, or the last sale that a figure counts. Before the
+first such entry, it is the one by which the battery or the aggregator came to be a member.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What every event bears."""
 
     entry: int = 0
-    """Of the journal; 0 where nothing is written yet."""
+    """Of the journal; 0 where nothing is written of it: whoever bids need be no member."""
 
 
 class AuctionStarted(Event, frozen=True, kw_only=True):
