@@ -158,6 +158,19 @@ async def test_battery_is_found_though_its_coming_was_missed(group: Group) -> No
 
 
 @in_a_loop
+async def test_aggregator_looks_on_all_interfaces_where_none_is_named(group: Group) -> None:
+    battery = a_battery(101, group)
+    # No hop at all: what it says stays on this machine.
+    everywhere = group._replace(interface="", ttl=0)
+    async with opened(battery) as (address,), looking(an_aggregator(everywhere)) as buying:
+        await until_async(lambda: 101 in buying.finder.seen, "it answers on the loopback")
+        assert buying.finder.seen[101].address == address
+        late = a_battery(102, group)
+        async with opened(late):
+            await until_async(lambda: 102 in buying.finder.seen, "its coming is heard")
+
+
+@in_a_loop
 async def test_battery_says_again_that_it_is_there(group: Group) -> None:
     battery = a_battery(101, group, period_s=0.05)
     async with opened(battery):

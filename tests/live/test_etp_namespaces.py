@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 
 from tests.live.etp_peer import NEED_WH
 from tests.servers import WAIT_S, program
-from wattbay.adapters.etp.datagrams import GROUP, PORT
+from wattbay.adapters.etp.datagrams import ANY, GROUP, PORT
 
 pytestmark = pytest.mark.ip
 
@@ -42,6 +43,12 @@ class Side(NamedTuple):
         return subprocess.Popen(
             self.command(sys.executable, "-m", "tests.live.etp_peer", *map(str, words)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def wattbay(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(sys.executable, "-m", "wattbay", "etp", *words),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
 
@@ -139,31 +146,50 @@ def test_interface_may_be_given_by_its_name(sides: tuple[Side, Side]) -> None:
     trade(right, left, interfaces=(right.end, left.end))
 
 
-def test_route_tells_the_interface_where_none_is_given(sides: tuple[Side, Side]) -> None:
+def test_interface_is_found_where_none_is_named(sides: tuple[Side, Side]) -> None:
     left, right = sides
-    for side in sides:
-        ip("-n", side.name, "route", "add", "239.0.0.0/8", "dev", side.end)
     trade(left, right, interfaces=("", ""))
 
 
-def discover(side: Side, *words: str) -> subprocess.CompletedProcess[str]:
-    command = (sys.executable, "-m", "wattbay", "etp", "discover", "--plain", *words)
-    return subprocess.run(
-        side.command(*command), capture_output=True, text=True, timeout=WAIT_S, check=False
-    )
+@pytest.mark.parametrize("is_any", [False, True], ids=["one-address", "all-addresses"])
+def test_commands_find_each_other_and_trade(
+    sides: tuple[Side, Side], tmp_path: Path, is_any: bool
+) -> None:
+    left, right = sides
+    if is_any:
+        ip("-n", left.name, "route", "add", "239.0.0.0/8", "dev", left.end)
+    where = ("--host", ANY if is_any else left.host, "--folder", str(tmp_path / "bess"))
+    with ExitStack() as stack:
+        battery = left.wattbay("bess", "101", "--bidder", "201", *where, "--plain", "--json")
+        stack.callback(battery.wait)
+        stack.callback(battery.kill)
+        aggregator = right.wattbay("aggregator", "201", "--need-kwh", "3", "--plain", "--json")
+        stack.callback(aggregator.wait)
+        stack.callback(aggregator.kill)
+        (figures,) = ended(aggregator)
+        battery.send_signal(signal.SIGINT)
+        told = ended(battery)
+    sales = [one["AuctionCompleted"] for one in told if "AuctionCompleted" in one]
+    assert figures["bought_wh"] == 3_000 == sum(round(1_000 * one["energy_sold"]) for one in sales)
+    assert {one["winner_aggregator_id"] for one in sales} == {201}
 
 
-def test_command_without_a_route_says_how_to_make_one(sides: tuple[Side, Side]) -> None:
-    ran = discover(sides[0])
-    assert ran.returncode == 2
-    assert ran.stderr.startswith(f"group {GROUP}:{PORT}: cannot be opened: No such device")
-    assert "ip route add 239.0.0.0/8" in ran.stderr
+def test_battery_of_all_addresses_without_a_route_says_how_to_make_one(
+    sides: tuple[Side, Side], tmp_path: Path
+) -> None:
+    where = ("--host", ANY, "--folder", str(tmp_path / "bess"))
+    battery = sides[0].wattbay("bess", "101", "--bidder", "201", *where, "--plain")
+    _, fault = battery.communicate(timeout=WAIT_S)
+    assert battery.returncode == 2
+    assert f"group {GROUP}:{PORT}: cannot be opened: No such device" in fault
+    assert "ip route add 239.0.0.0/8" in fault
 
 
 def test_command_says_what_to_look_at_where_nobody_is(sides: tuple[Side, Side]) -> None:
-    ran = discover(sides[0], "--interface", sides[0].end, "--seconds", "0.1")
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("Nobody answered")
+    ran = sides[0].wattbay("discover", "--plain", "--seconds", "0.1")
+    printed, told = ran.communicate(timeout=WAIT_S)
+    assert (ran.returncode, printed) == (1, "")
+    assert told.startswith("Nobody answered")
 
 
 def test_nothing_is_left_of_namespaces_though_a_test_fails() -> None:

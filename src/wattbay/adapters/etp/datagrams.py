@@ -50,7 +50,8 @@ class Group(NamedTuple):
     address: str = GROUP
     port: int = PORT
     interface: str = ""
-    """The address or the name of one of ours; otherwise where the system's routes lead."""
+    """The address or the name of one of ours. Otherwise a battery is found on that of its address,
+    and an aggregator looks on all of them."""
     ttl: int = TTL
 
 
@@ -191,11 +192,19 @@ class Sockets:
         self._allowance = Allowance() if allowance is None else allowance
         self._ear: socket.socket | None = None
         self._voice: socket.socket | None = None
+        self._is_everywhere = False
+        self._joined_on: set[int] = set()
         self._rest: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def bind(self, voice: Address) -> Address:
+    def bind(self, voice: Address, *, everywhere: bool = False) -> Address:
         """Have both sockets; return from where we speak. Port 0 is any that is free.
+
+        Parameters
+        ----------
+        everywhere
+            On all interfaces, the loopback too, where the group names none. Otherwise on that of
+            the address, or where the system's routes lead.
 
         Raises
         ------
@@ -206,8 +215,11 @@ class Sockets:
         if self.group.interface:
             where += f" on {self.group.interface}"
         try:
-            at = _joined(self.group, voice)
-            self._ear = _ear(self.group, at)
+            at = _interface(self.group.interface or voice.host)
+            self._ear = _ear(self.group)
+            self._is_everywhere = everywhere and not self.group.interface
+            if not self._is_everywhere:
+                _join(self._ear, self.group, at)
             where = f"UDP {voice.host}:{voice.port}"
             self._voice = _voice(self.group, at, voice)
         except OSError as error:
@@ -231,12 +243,37 @@ class Sockets:
         if self._voice is None:
             return
         try:
-            self._voice.sendto(datagram, to or (self.group.address, self.group.port))
+            if to is None and self._is_everywhere:
+                self._say_everywhere(self._voice, datagram)
+            else:
+                self._voice.sendto(datagram, to or (self.group.address, self.group.port))
         except OSError as error:
             self.fault = error
             self._counts["not sent"] += 1
         else:
             self._counts["sent"] += 1
+
+    def _say_everywhere(self, voice: socket.socket, datagram: bytes) -> None:
+        """Send a datagram to the group on every interface, those too that have come since."""
+        said, fault = 0, OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        for number, _ in socket.if_nameindex():
+            try:
+                request = self._joined(number)
+                voice.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, request)
+                voice.sendto(datagram, (self.group.address, self.group.port))
+                said += 1
+            except OSError as error:
+                fault = error  # Some are down, and some know no groups.
+        if not said:
+            raise fault
+
+    def _joined(self, number: int) -> bytes:
+        """Return how the voice chooses an interface on which the ear hears."""
+        at = IPv4Address(ANY), number
+        if self._ear is not None and number not in self._joined_on:
+            _join(self._ear, self.group, at)
+            self._joined_on.add(number)
+        return _request(ANY, at)
 
     def close(self) -> None:
         """Hear and say no more."""
@@ -247,6 +284,7 @@ class Sockets:
             if one is not None:
                 one.close()
         self._ear = self._voice = self._rest = None
+        self._joined_on.clear()
 
     def _read(self, one: socket.socket) -> None:
         """Read what has come to a socket, as far as we may."""
@@ -284,16 +322,20 @@ _REMEDIES: Final = {
 """What helps against the usual faults."""
 
 
-def _joined(group: Group, voice: Address) -> tuple[IPv4Address, int]:
-    """Return the interface of a group by address and number: zero where any will do."""
-    named = group.interface or voice.host
+def _interface(named: str) -> tuple[IPv4Address, int]:
+    """Return an interface by address and number: zero where any will do."""
     try:
         return IPv4Address(named), 0
     except AddressValueError:
         return IPv4Address(ANY), socket.if_nametoindex(named)
 
 
-def _ear(group: Group, at: tuple[IPv4Address, int]) -> socket.socket:
+def _join(ear: socket.socket, group: Group, at: tuple[IPv4Address, int]) -> None:
+    request = _request(group.address, at)
+    ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+
+
+def _ear(group: Group) -> socket.socket:
     """Return a socket that hears a group, beside any others of this machine that do."""
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
@@ -305,7 +347,6 @@ def _ear(group: Group, at: tuple[IPv4Address, int]) -> socket.socket:
             made.setsockopt(socket.IPPROTO_IP, _MULTICAST_ALL, 0)
         # Bound to the group, it hears nothing else of that port; not every system can.
         made.bind((group.address if os.name == "posix" else ANY, group.port))
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _request(group.address, at))
     except OSError:
         made.close()
         raise

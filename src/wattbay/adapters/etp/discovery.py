@@ -241,7 +241,7 @@ class Finder:
         ConfigError
             If there is no way to the group.
         """
-        self.sockets.bind(Address(ANY, 0))
+        self.sockets.bind(Address(ANY, 0), everywhere=True)
         self.sockets.start()
         self._seek()
 
