@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.etp_world import BatteryPlan, Line, World
+from tests.etp_members import BatteryPlan, Line
+from tests.etp_world import World
 from wattbay.adapters.etp import messages as m
 from wattbay.adapters.etp.amounts import cents, kwh
 from wattbay.adapters.etp.auctions import Rules
