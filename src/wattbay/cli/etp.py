@@ -122,7 +122,7 @@ def discover(  # noqa: PLR0913, PLR0917 - one parameter an option
     group: Annotated[str, typer.Option(help="A multicast address.")] = "239.192.84.1",
     port: Annotated[int, typer.Option(help="Of the group.")] = 8888,
     interface: Annotated[
-        str, typer.Option(help="Address or name of one of ours, such as 127.0.0.1 or eth0.")
+        str, typer.Option(help="Address or name of one, such as eth0. (otherwise all)")
     ] = "",
     ttl: Annotated[int, typer.Option(help="Networks that a question may cross.")] = 1,
     seconds: Annotated[float, typer.Option(help="How long to wait for answers.")] = 3.0,
@@ -136,7 +136,7 @@ def discover(  # noqa: PLR0913, PLR0917 - one parameter an option
     \b
     Examples:
       wattbay etp discover --keys aggregator.toml
-      wattbay etp discover --plain --interface 127.0.0.1 --seconds 1
+      wattbay etp discover --plain --seconds 1
     """
     from wattbay.adapters.etp.datagrams import Group
     from wattbay.cli.etp_discover import discover as look

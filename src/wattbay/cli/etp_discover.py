@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from wattbay.adapters.etp.datagrams import Group
 from wattbay.adapters.etp.discovery import Finder, Seen
@@ -27,15 +29,17 @@ _NOBODY = """\
 Nobody answered within {seconds:g} s in {group}. What to check:
   - Do the batteries use the same group and port (--group, --port)?
   - Does a firewall let UDP of port {port} in, and answers to it?
-  - Are they on this network? Datagrams do not go further; --interface chooses one of several.
+  - Are they on this network? Datagrams do not go further, unless --ttl lets them.
   - Are they online, with something for sale? Otherwise they do not answer."""
-_REFUSED = {
-    Amiss.SIZE.value: "of another size (in envelopes? --keys would read them)",
-    Amiss.UNSIGNED.value: "without an envelope (--plain takes those)",
-    Amiss.FORGED.value: "in envelopes of unknown or wrong keys",
-    Amiss.STALE.value: "in envelopes of another time; are all clocks right?",
-    Amiss.REPLAYED.value: "repeated",
-}
+_REFUSED: Final = MappingProxyType(
+    {
+        Amiss.SIZE.value: "of another size (in envelopes? --keys would read them)",
+        Amiss.UNSIGNED.value: "without an envelope (--plain takes those)",
+        Amiss.FORGED.value: "in envelopes of unknown or wrong keys",
+        Amiss.STALE.value: "in envelopes of another time; are all clocks right?",
+        Amiss.REPLAYED.value: "repeated",
+    }
+)
 """How datagrams that do not count are told; others are no messages at all."""
 
 

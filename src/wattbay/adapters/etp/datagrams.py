@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from wattbay.adapters.etp.envelope import EVERYBODY, head_of
@@ -313,12 +314,14 @@ class Sockets:
                 self._loop.remove_reader(one)
 
 
-_REMEDIES: Final = {
-    errno.ENODEV: "name an interface, or make a route: ip route add 239.0.0.0/8 dev eth0",
-    errno.ENXIO: "the address or the name of an interface of this machine",
-    errno.EADDRINUSE: "another port",
-    errno.EADDRNOTAVAIL: "an address of this machine",
-}
+_REMEDIES: Final = MappingProxyType(
+    {
+        errno.ENODEV: "name an interface, or make a route: ip route add 239.0.0.0/8 dev eth0",
+        errno.ENXIO: "the address or the name of an interface of this machine",
+        errno.EADDRINUSE: "another port",
+        errno.EADDRNOTAVAIL: "an address of this machine",
+    }
+)
 """What helps against the usual faults."""
 
 

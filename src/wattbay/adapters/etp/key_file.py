@@ -22,6 +22,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from nacl.signing import SigningKey
@@ -44,12 +45,12 @@ from wattbay.kernel.clock import Clock, SystemClock
 PEERS_MAX = 10_000
 DEVICE_MAX = (1 << 64) - 1
 """The largest device id that a message can bear."""
-SCHEMES: Final = {"ed25519": Scheme.ED25519, "hmac": Scheme.HMAC}
+SCHEMES: Final = MappingProxyType({"ed25519": Scheme.ED25519, "hmac": Scheme.HMAC})
 """How a file names them."""
 FILE_BYTES_MAX = 4_000_000
 """Of a file of keys: more than so many peers need."""
 _OWNER_ONLY = 0o600
-_NAMES: Final = {scheme: name for name, scheme in SCHEMES.items()}
+_NAMES: Final = MappingProxyType({scheme: name for name, scheme in SCHEMES.items()})
 _ME: Final = frozenset({"device", "scheme", "secret", "secret_file"})
 _PEER: Final = frozenset({"device", "scheme", "key"})
 

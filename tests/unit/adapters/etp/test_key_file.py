@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wattbay.adapters.etp.envelope import EVERYBODY, Identity, Key, Scheme, key_of
+from wattbay.adapters.etp.envelope import Identity, Key, Scheme, key_of
 from wattbay.adapters.etp.key_file import (
     DEVICE_MAX,
     FILE_BYTES_MAX,
@@ -144,7 +144,7 @@ def test_drawn_keys_are_read_and_known_by_what_is_handed_on(tmp_path: Path) -> N
     assert ours.opener is not None
     assert theirs.sealer is not None
     assert not ours.allows_plain
-    sealed = theirs.sealer.seal(encode(query(1, 201)), EVERYBODY)
+    sealed = theirs.sealer.seal(encode(query(1, 201)), 101)
     assert ours.opener.open(sealed) == (query(1, 201), 201)
 
 
@@ -158,7 +158,7 @@ def test_each_guard_remembers_for_itself(tmp_path: Path) -> None:
     assert links is not None
     assert datagrams is not None
     assert sealer is not None
-    sealed = sealer.seal(encode(query(1, 101)), EVERYBODY)
+    sealed = sealer.seal(encode(query(1, 101)), 101)
     links.open(sealed)
     datagrams.open(sealed)
     with pytest.raises(BadMessage) as caught:
