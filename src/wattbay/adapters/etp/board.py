@@ -111,7 +111,7 @@ class Board:
         bidder = self._bidders.setdefault(done.winner_aggregator_id, _Bidder())
         bidder.won += 1
         bidder.bought_kwh += done.energy_sold
-        bidder.entry = done.entry
+        bidder.entry = max(bidder.entry, done.entry)
         begun = self._open.pop(done.auction_id, None)
         self._finished.append((None if begun is None else begun.started, done))
         if begun is not None and begun.started.reserve_price > 0:
