@@ -7,6 +7,7 @@ import itertools
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
@@ -15,9 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from wattbay.adapters.etp.aggregator import AggregatorNode
+from wattbay.adapters.etp.bess import EnergyStatus
 from wattbay.adapters.etp.telling import Happening
 from wattbay.assembly.etp import EtpMarket, Where
 from wattbay.cli.etp_run import bidders_of, line_of, run, until_stopped
+from wattbay.ids import PodId
 from wattbay.kernel.clock import MonotonicClock
 from wattbay.periods import SECOND, to_text
 from wattbay.simulation.etp_fleet import Fleet
@@ -29,6 +32,14 @@ BAR = 10
 """Characters of a full battery."""
 CENTS = 10_000
 """nano-currency per Wh in a cent per kWh."""
+COLOURS = MappingProxyType(
+    {
+        EnergyStatus.CRITICAL: "red",
+        EnergyStatus.LOW: "yellow",
+        EnergyStatus.NORMAL: "green",
+        EnergyStatus.HIGH: "green",
+    }
+)
 KEYS = "keys"
 """The folder of keys, in that of the market."""
 
@@ -63,11 +74,12 @@ async def _demo(fleet: Fleet, shown: Shown, stopping: asyncio.Event) -> int:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        summary = screen.summary()
     finally:
         for bidder in bidders:
             await bidder.close()
         await market.close()
-    console.print(screen.summary(), soft_wrap=True, highlight=False)
+    console.print(summary, soft_wrap=True, highlight=False)
     return status
 
 
@@ -86,7 +98,7 @@ async def _show(market: EtpMarket, screen: _Screen, console: Console, seconds: f
                 while clock.now() < until and not work.done():
                     live.update(screen.drawn(), refresh=True)
                     await asyncio.sleep(1 / TURNS_PER_S)
-                live.update(screen.drawn(), refresh=True)
+                live.update("", refresh=True)  # The summary says it all once more.
         if work.done():
             work.result()
     finally:
@@ -119,27 +131,38 @@ class _Screen:
             f"   {market.exchange.journal.last_seq} entries",
         )  # fmt: skip
         lines = Text("\n".join(self._lines) or "the first auctions begin …", style="dim")
-        return Group(head, self._batteries(), self._aggregators(), lines, self._deadlines())
+        gap = Text("")
+        return Group(
+            head, gap, self._batteries(), gap, self._aggregators(), gap, lines, gap,
+            self._deadlines(),
+        )  # fmt: skip
 
     def _batteries(self) -> Table:
-        table = _table(
-            "battery", "charge", "kWh", "for sale", "reserve", "health", "auction", "kept"
-        )
+        names = "battery", "charge", "kWh", "for sale", "asks", "status", "auction", "kept"
+        table = _table(*names)
         pods = {one.device: one.pod for one in self._market.fleet.members}
         for node in self._market.nodes:
             bess, seller = node.seller.bess, node.seller
             full = round(BAR * bess.level_wh / bess.capacity_wh)
-            kept = self._market.sales.kept.get(pods[node.device_id])
+            bar = Text("█" * full + "░" * (BAR - full), style=COLOURS[bess.status])
             table.add_row(
-                str(node.device_id), "█" * full + "░" * (BAR - full),
-                f"{bess.level_wh / 1_000:.2f}", f"{seller.free_wh / 1_000:.2f}",
-                f"{bess.reserve / CENTS:.2f} c", str(bess.health), seller.stage.value,
-                _percent(None if kept is None else kept.reputation),
+                str(node.device_id), bar, f"{bess.level_wh / 1_000:.2f}",
+                f"{seller.free_wh / 1_000:.2f}", f"{bess.reserve / CENTS:.2f} c",
+                bess.status.value if bess.is_online else "offline", seller.stage.value,
+                self._kept(pods[node.device_id]),
             )  # fmt: skip
         return table
 
+    def _kept(self, pod: PodId) -> str:
+        """Return what of its promises a pod has kept, as far as they are settled."""
+        kept = self._market.sales.kept.get(pod)
+        share = None if kept is None else kept.reputation
+        return "–" if share is None else f"{100 * share:.1f} %"
+
     def _aggregators(self) -> Table:
-        table = _table("aggregator", "strategy", "bids", "won", "kWh", "mean", "spent", "cap")
+        names = "aggregator", "strategy", "bids", "won", "kWh", "mean", "spent", "cap", "kept"
+        table = _table(*names)
+        pods = {one.device: one.pod for one in self._market.fleet.members}
         for node in self._bidders:
             figures, plan = node.trader.figures, node.trader.plan
             mean = figures.spent_nano / figures.bought_wh if figures.bought_wh else 0
@@ -147,6 +170,7 @@ class _Screen:
                 str(plan.device_id), plan.strategy.value, str(figures.bids), str(figures.settled),
                 f"{figures.bought_wh / 1_000:.2f}", f"{mean / CENTS:.2f} c",
                 f"{figures.spent_nano / 1e9:.2f}", f"{plan.cap / CENTS:.0f} c",
+                self._kept(pods[plan.device_id]),
             )  # fmt: skip
         return table
 
@@ -176,17 +200,13 @@ class _Screen:
             f"answers   {answered - late} of {answered} in time, the slowest in {slowest:.0f} ms",
             f"journal   {sales.seq} entries; check them: wattbay verify {self._shown.folder}",
         ]
-        parts: list[RenderableType] = [self._batteries(), self._aggregators()]
-        return Group(*parts, Text("\n".join(lines)))
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
+        gap = Text("")
+        return Group(self._batteries(), gap, self._aggregators(), gap, Text("\n".join(lines)))
 
 
 def _table(*columns: str) -> Table:
     table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
     for place, name in enumerate(columns):
-        is_text = place == 0 or name in {"charge", "strategy", "auction"}
+        is_text = place == 0 or name in {"charge", "strategy", "auction", "status"}
         table.add_column(name, justify="left" if is_text else "right", no_wrap=True)
     return table
