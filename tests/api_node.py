@@ -41,6 +41,7 @@ from wattbay.adapters.api.app import create_app
 from wattbay.adapters.api.node import Admission, Limits, Node, ToldCommand
 from wattbay.adapters.mqtt.enrolment import decode
 from wattbay.adapters.stores.history.store import SqliteHistory
+from wattbay.assembly.consents import SaleConsents
 from wattbay.assembly.kept import entries_in, head_of
 from wattbay.core.commands import (
     Command,
@@ -60,6 +61,7 @@ from wattbay.kernel.kernel import Answer, Kernel, Reader
 from wattbay.kernel.replay import rebuild
 from wattbay.periods import DAY, HOUR, Calendar, Instant, instant
 from wattbay.views.history import History
+from wattbay.views.meters import MeterKeys
 from wattbay.watch.alerts import AlertStore, MemoryAlertStore
 from wattbay.watch.anomalies import Watch
 from wattbay.watch.findings import DeviceFacts
@@ -227,9 +229,11 @@ def a_node(
     history = SqliteHistory(":memory:")
     is_new = journal.last_seq == 0
     exchange = None if is_new else rebuild(journal)
+    keys = MeterKeys()
     for entry in entries_of(journal):
         history.fold(entry)
-    kernel = Kernel(journal, clock, (history, *readers), exchange)
+        keys.fold(entry)
+    kernel = Kernel(journal, clock, (history, keys, *readers), exchange)
     if is_new:
         kernel.submit_many(founding(homes, product))
     people = MemoryPeople() if people is None else people
@@ -259,6 +263,7 @@ def a_node(
         door=door,
         wire=wire,
         admit_device=_admit,
+        consents=SaleConsents(keys, lambda: kernel.exchange.state),
         is_ready=lambda: amiss,
         limits=Limits(requests_per_minute=100_000) if limits is None else limits,
         origins=origins,

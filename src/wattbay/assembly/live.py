@@ -30,6 +30,7 @@ from wattbay.adapters.mqtt.reception import Parts, Reader, Reception
 from wattbay.adapters.mqtt.service import GmqttClient
 from wattbay.assembly import brokers, stores, watching
 from wattbay.assembly.admission import admit
+from wattbay.assembly.consents import SaleConsents
 from wattbay.assembly.device_wire import DeviceWire, answers_to
 from wattbay.assembly.exchange import LiveExchange
 from wattbay.assembly.facts import Facts
@@ -222,6 +223,7 @@ class Live:
             history=exchange.history, readings=self.readings, latest=self.reception,
             alerts=self.alerts, health=self.health, people=self.people, door=self.door,
             wire=DeviceWire(self.line), admit_device=admit, is_ready=self.amiss,
+            consents=SaleConsents(exchange.keys, exchange.state),
             entry=entries_in(exchange.journal), head=head_of(exchange.journal),
             back_up=self.upkeep.backed_up if self.settings.backup.folder is not None else None,
             limits=Limits(

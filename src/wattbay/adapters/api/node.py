@@ -10,7 +10,8 @@ from wattbay.access.door import Door
 from wattbay.access.people import People
 from wattbay.core.commands import Command
 from wattbay.core.exchange import State
-from wattbay.ids import CommunityId, MeterId
+from wattbay.core.sales import ConcludeSale
+from wattbay.ids import CommunityId, MeterId, PodId, RequestId
 from wattbay.kernel.clock import Clock
 from wattbay.kernel.evidence import Reading, ReadingStore
 from wattbay.kernel.kernel import Answer
@@ -66,6 +67,27 @@ class Wire(Protocol):
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish on a topic that does not begin with ``em/``."""
+
+
+class Consents(Protocol):
+    """How a sale that was agreed elsewhere shows that its buyer agreed to it."""
+
+    def buyer_of(self, request: RequestId | None) -> PodId | None:
+        """Return for which pod somebody buys in the sale that a request names; None if unknown."""
+
+    def check(self, sale: ConcludeSale, now: Instant) -> None:
+        """Do nothing if devices of both pods agreed to a sale, just now and to nothing else.
+
+        Parameters
+        ----------
+        now
+            By the day's clock, as devices stamp what they sign.
+
+        Raises
+        ------
+        WireError
+            If that is not shown.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +172,7 @@ class Node:
     admit_device: Callable[[bytes], Awaitable[Admission]]
     """Checks form and proof of a request for enrolment, as a device sent it; changes nothing.
     `WireError` where it is not in order."""
+    consents: Consents
     is_ready: Callable[[], Mapping[str, str]]
     """What is amiss, by part; empty where all is well."""
     back_up: Callable[[], Awaitable[BackedUp]] | None = None

@@ -23,6 +23,7 @@ from wattbay.adapters.api.pods import pods
 from wattbay.adapters.api.products import products
 from wattbay.adapters.api.receipts import receipts
 from wattbay.adapters.api.running import running
+from wattbay.adapters.api.sales import sales
 from wattbay.adapters.api.sections import Section
 from wattbay.adapters.api.statements import statements
 from wattbay.adapters.api.stream.route import stream
@@ -34,6 +35,7 @@ def sections() -> tuple[Section, ...]:
     return (
         orders,
         order_lists,
+        sales,
         market,
         products,
         receipts,

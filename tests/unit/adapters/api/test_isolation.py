@@ -58,6 +58,10 @@ ORDER = {
     "pod": "h01", "product": "halfhour", "delivery": to_text(JULY), "side": "buy",
     "quantity_wh": 100, "limit_nano_per_wh": 100_000,
 }  # fmt: skip
+SALE = {
+    "product": "halfhour", "seller": "h01", "buyer": "h03", "price_nano_per_wh": 90_000,
+    "parts": [{"delivery": to_text(JULY), "quantity_wh": 100}], "proof": ["00" * 182, "00" * 182],
+}  # fmt: skip
 MATCH = {"If-Match": "*"}
 
 OTHERS: dict[str, Case] = {
@@ -67,6 +71,8 @@ OTHERS: dict[str, Case] = {
     "cancel_orders": Case("/orders?pod=h01&product=halfhour"),
     "take_offer": Case("/orders/{order}/take", {"pod": "h01", "quantity_wh": 10}),
     "get_order": Case("/orders/{order}"),
+    "conclude_sale": Case("/sales", SALE),
+    "tell_charge": Case("/pods/h01/charge", {"charge_wh": 100}),
     "explain_receipt": Case(f"/receipts/h01/{DELIVERY}"),
     "get_statement": Case("/statements/h01/2013-06"),
     "get_statement_csv": Case("/statements/h01/2013-06/csv"),
