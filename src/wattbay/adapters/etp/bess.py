@@ -92,8 +92,12 @@ class Bess:
 
     @property
     def for_sale_wh(self) -> float:
-        """What is for sale of what it holds. [Wh]"""
-        return self.level_wh * self.percentage_for_sale / 100
+        """What is for sale of what it holds. [Wh]
+
+        To a micro-watt-hour: as a float, 40.8 % of 98,125 Wh is a little less than 40,035 Wh, and
+        who was told of 40,035 may have them.
+        """
+        return round(self.level_wh * self.percentage_for_sale / 100, 6)
 
     @property
     def status(self) -> EnergyStatus:
@@ -125,7 +129,7 @@ class Bess:
         if not self.can_provide(energy_wh):
             msg = f"{energy_wh} Wh of {self.for_sale_wh} that are for sale"
             raise ValueError(msg)
-        self.level_wh -= energy_wh
+        self.level_wh = max(0.0, self.level_wh - energy_wh)
 
     def recharge(self, seconds: float, power_w: float = RECHARGE_W) -> float:
         """Let energy in for some time, up to the capacity; return how much it was. [Wh]"""

@@ -234,7 +234,8 @@ class Seller:
         promised = len(self._live) - len(auction.bids)
         if len(auction.bids) >= rules.bids_max or promised >= rules.promised_max:
             return RejectCode.TOO_MANY
-        return None
+        # Whoever waits in a window takes a place there: nobody does that the market does not know.
+        return self._market_fault(bid.bidder, bid.price, bid.energy_wh) if rules.window_us else None
 
     def _evaluate(self, auction: Auction, now: int) -> list[Effect]:
         """Let the best bid win that can: by price, then by arrival."""

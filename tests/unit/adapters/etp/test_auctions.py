@@ -124,6 +124,19 @@ def test_beyond_the_most_bids_of_a_window_none_waits() -> None:
     assert len(list(seller.bids)) == 2
 
 
+def test_whom_the_market_does_not_know_takes_no_place_in_a_window() -> None:
+    def fault(bidder: int, price: int, energy_wh: int) -> RejectCode | None:
+        del price, energy_wh
+        return None if bidder == BUYER else RejectCode.MARKET_REFUSED
+
+    seller = a_seller(WINDOW._replace(bids_max=2), market_fault=fault)
+    for stranger in range(900, 910):
+        effects = say(seller, a_bid(1, 100, of=stranger))
+        assert sent(effects) == [m.bid_reject(1, BESS, RejectCode.MARKET_REFUSED)]
+    assert sent(say(seller, a_bid(1))) == []
+    assert sent(seller.tick(NOON + SECOND)) == [m.bid_accept(1, BESS, 18.0, 10.0)]
+
+
 def test_a_bid_that_is_given_up_in_a_window_does_not_win() -> None:
     seller = a_seller(WINDOW)
     say(seller, a_bid(1, 30))

@@ -7,10 +7,10 @@ of 100 kWh with a reserve price of 15 ¢/kWh, in our units.
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wattbay.adapters.etp.amounts import energy_down, price_down
+from wattbay.adapters.etp.amounts import energy_down, kwh, price_down
 from wattbay.adapters.etp.bess import (
     TAKEN,
     Bess,
@@ -21,7 +21,7 @@ from wattbay.adapters.etp.bess import (
     judge,
     judge_as_gateway,
 )
-from wattbay.adapters.etp.messages import Health, RejectCode
+from wattbay.adapters.etp.messages import Health, RejectCode, query_response
 
 CENT = 10_000
 """1 ¢/kWh. [nano-currency per Wh]"""
@@ -55,6 +55,15 @@ def test_a_new_battery_is_four_fifths_full_and_online() -> None:
 @pytest.mark.parametrize(("percentage", "kwh"), [(50, 40), (25, 20), (100, 80)])
 def test_a_share_of_the_level_is_for_sale(percentage: float, kwh: float) -> None:
     assert a_bess(percentage=percentage).for_sale_wh == kwh * KWH
+
+
+@given(st.integers(1, 100_000), st.integers(0, 1_000))
+@example(98_125, 408)  # as floats, 40,034.99999999999 Wh
+def test_all_that_a_query_is_told_of_can_be_provided(level_wh: int, tenths: int) -> None:
+    bess = a_bess(level_wh=float(level_wh), percentage=tenths / 10)
+    told = query_response(1, 123, kwh(bess.level_wh), bess.percentage_for_sale)
+    share_kwh = told.energy_total * told.percentage_for_sale / 100
+    assert bess.can_provide(energy_down(share_kwh))
 
 
 @pytest.mark.parametrize(
