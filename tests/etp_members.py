@@ -11,6 +11,7 @@ from wattbay.adapters.etp.auctions import NEXT, Conclude, Key, Rules, Stage
 from wattbay.adapters.etp.bess import Bess
 from wattbay.adapters.etp.buyer import NEXT as NEXT_OF_BUYER
 from wattbay.adapters.etp.buyer import Buyer
+from wattbay.adapters.etp.messages import RejectCode
 from wattbay.adapters.etp.seller import Seller
 
 
@@ -26,6 +27,16 @@ def reachable(arrows: dict[Stage, frozenset[Stage]]) -> dict[Stage, set[Stage]]:
 
 AFTER = reachable(NEXT)
 AFTER_OF_BUYER = reachable(NEXT_OF_BUYER)
+
+
+STRANGER = 902
+"""A device that the market does not know."""
+
+
+def fault_of(bidder: int, price: int, energy_wh: int) -> RejectCode | None:
+    """Tell why the market would not take a sale before it is agreed."""
+    del price, energy_wh
+    return RejectCode.MARKET_REFUSED if bidder == STRANGER else None
 
 
 class Sale(NamedTuple):

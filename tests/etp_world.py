@@ -10,12 +10,14 @@ from random import Random
 from tests.etp_members import (
     AFTER,
     AFTER_OF_BUYER,
+    STRANGER,
     Aggregator,
     Battery,
     BatteryPlan,
     Conclusion,
     Line,
     Market,
+    fault_of,
 )
 from wattbay.adapters.etp import messages as m
 from wattbay.adapters.etp.amounts import price_down
@@ -77,7 +79,8 @@ class World:
                 self.link(buyer, number)
 
     def _seller(self, bess: Bess, rules: Rules) -> Seller:
-        return Seller(bess, rules, Random(next(self._lives)), lambda: next(self._numbers))
+        rng = Random(next(self._lives))
+        return Seller(bess, rules, rng, lambda: next(self._numbers), fault_of)
 
     def _buyer(self, number: int) -> Buyer:
         return Buyer(number, lambda: next(self._ids))
@@ -347,10 +350,21 @@ class World:
             assert seller.reserved_wh <= bess.level_wh
             assert battery.start_wh + battery.recharged_wh >= sold_wh
             assert seller.free_wh + seller.reserved_wh <= max(bess.for_sale_wh, seller.reserved_wh)
+        assert not any(key[0] == STRANGER for _, key in self.market.sales)
         for number, bess_number, message_id in self.lost:
             assert (bess_number, (number, message_id)) not in self.market.sales
 
     # --- the end -----------------------------------------------------------------------------
+
+    def come_to_rest(self) -> None:
+        """Let everything end: each bid has one outcome, and no repetition changes it."""
+        self.quieten()
+        self.check_ends()
+        before = self.outcome()
+        self.repeat_all()
+        self.quieten()
+        self.check_ends()
+        assert self.outcome() == before
 
     def quieten(self) -> None:
         """Let all faults end and time pass, until nothing is left to be done."""

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.etp_members import BatteryPlan, Line
+from tests.etp_members import STRANGER, BatteryPlan, Line
 from tests.etp_world import World
 from wattbay.adapters.etp import messages as m
 from wattbay.adapters.etp.amounts import cents, kwh
@@ -19,8 +19,8 @@ from wattbay.periods import SECOND
 
 STEPS_MAX = 60
 EXAMPLES_MIN = 150
-GHOSTS = 901, 902
-"""Devices that nobody knows, and that bid and confirm as they like."""
+GHOSTS = 901, STRANGER
+"""Devices that bid and confirm as they like; the market knows one of them."""
 
 plans = st.builds(
     BatteryPlan,
@@ -255,18 +255,7 @@ class SessionsMachine(RuleBasedStateMachine):
             look(self.world)
 
     def teardown(self) -> None:
-        self.if_founded(comes_to_rest)
-
-
-def comes_to_rest(world: World) -> None:
-    """Let a world end: what was bid has one outcome, and no repetition changes it."""
-    world.quieten()
-    world.check_ends()
-    before = world.outcome()
-    world.repeat_all()
-    world.quieten()
-    world.check_ends()
-    assert world.outcome() == before
+        self.if_founded(lambda world: world.come_to_rest())
 
 
 TestSessions = SessionsMachine.TestCase
