@@ -173,6 +173,7 @@ FORMS = frozenset(
     {
         "BaseModel",  # of settings, as pydantic reads them
         "BaseSettings",
+        "Event",  # what the gateway of the trading protocol tells
         "Exception",
         "Message",
         "NamedTuple",

@@ -32,7 +32,9 @@ BANNED = frozenset(
 EXCEPTED: dict[str, str] = {
     "METERED_DATA_RESPONSIBLE": "a role's name in the harmonised role model",
     "TaxRate": "what tax law calls it",
+    "success_rate": "a field of the energy trading protocol's events",
     "discharge_rate": "a field's name in the Energy Trading Protocol",
+    "data_received": "what asyncio calls when bytes come",
     "data": "the bytes that a codec reads or hashes, as in the standard library",
     "rate": "of tax, what tax law calls it; of energy it is a price",
 }

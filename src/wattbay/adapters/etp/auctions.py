@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from wattbay.adapters.etp.bess import Bess, Verdict, judge
@@ -48,12 +49,14 @@ ENDS: Final = frozenset(
 )
 """Of a bid: in exactly one of them it ends, and it never leaves it."""
 
-NEXT: Final = {
-    Stage.OPEN: frozenset({Stage.EVALUATING, Stage.TERMINATED, Stage.FAILED}),
-    Stage.EVALUATING: frozenset({Stage.ACCEPTED, Stage.REJECTED}),
-    Stage.ACCEPTED: frozenset({Stage.CONFIRMED, Stage.EXPIRED, Stage.TERMINATED, Stage.FAILED}),
-    Stage.CONFIRMED: frozenset({Stage.SETTLED, Stage.TERMINATED}),
-}
+NEXT: Final = MappingProxyType(
+    {
+        Stage.OPEN: frozenset({Stage.EVALUATING, Stage.TERMINATED, Stage.FAILED}),
+        Stage.EVALUATING: frozenset({Stage.ACCEPTED, Stage.REJECTED}),
+        Stage.ACCEPTED: frozenset({Stage.CONFIRMED, Stage.EXPIRED, Stage.TERMINATED, Stage.FAILED}),
+        Stage.CONFIRMED: frozenset({Stage.SETTLED, Stage.TERMINATED}),
+    }
+)
 """Where a bid may go from a stage. What the market was told of ends by its answer alone."""
 
 Key = tuple[int, int]

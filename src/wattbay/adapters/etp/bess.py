@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from wattbay.adapters.etp.messages import Health, RejectCode
@@ -33,12 +34,14 @@ class EnergyStatus(StrEnum):
     HIGH = "high"
 
 
-TENTHS: Final = {
-    EnergyStatus.CRITICAL: 20,
-    EnergyStatus.LOW: 15,
-    EnergyStatus.NORMAL: 10,
-    EnergyStatus.HIGH: 9,
-}
+TENTHS: Final = MappingProxyType(
+    {
+        EnergyStatus.CRITICAL: 20,
+        EnergyStatus.LOW: 15,
+        EnergyStatus.NORMAL: 10,
+        EnergyStatus.HIGH: 9,
+    }
+)
 """By what a reserve price is multiplied. [tenths]"""
 
 
@@ -147,12 +150,14 @@ class Verdict(NamedTuple):
 
 TAKEN: Final = Verdict(None, "")
 _ONLY_PREMIUM = "Energy critical - only accepting premium bids"
-_BELOW: Final = {
-    EnergyStatus.CRITICAL: _ONLY_PREMIUM,
-    EnergyStatus.LOW: "Energy low - bid below adjusted reserve price",
-    EnergyStatus.NORMAL: "Bid price below reserve price",
-    EnergyStatus.HIGH: "Bid price below reserve price",
-}
+_BELOW: Final = MappingProxyType(
+    {
+        EnergyStatus.CRITICAL: _ONLY_PREMIUM,
+        EnergyStatus.LOW: "Energy low - bid below adjusted reserve price",
+        EnergyStatus.NORMAL: "Bid price below reserve price",
+        EnergyStatus.HIGH: "Bid price below reserve price",
+    }
+)
 
 
 def judge(bess: Bess, price: int, energy_wh: float, reserved_wh: int = 0) -> Verdict:

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wattbay.adapters.etp import messages as m
@@ -19,12 +20,14 @@ from wattbay.adapters.etp.messages import Kind, Message, TerminateCode
 from wattbay.errors import ensure
 from wattbay.periods import SECOND
 
-NEXT = {
-    Stage.OPEN: frozenset(
-        {Stage.CONFIRMED, Stage.REJECTED, Stage.EXPIRED, Stage.TERMINATED, Stage.FAILED}
-    ),
-    Stage.CONFIRMED: frozenset({Stage.SETTLED, Stage.EXPIRED, Stage.TERMINATED}),
-}
+NEXT = MappingProxyType(
+    {
+        Stage.OPEN: frozenset(
+            {Stage.CONFIRMED, Stage.REJECTED, Stage.EXPIRED, Stage.TERMINATED, Stage.FAILED}
+        ),
+        Stage.CONFIRMED: frozenset({Stage.SETTLED, Stage.EXPIRED, Stage.TERMINATED}),
+    }
+)
 """Where a bid of ours may go. What was confirmed ends by the battery's word alone."""
 
 

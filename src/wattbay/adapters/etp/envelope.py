@@ -139,15 +139,24 @@ class Opener:
         self._begun = clock()
         self._highest: dict[int, int] = {}
 
-    def open(self, data: bytes) -> Sealed:
+    def knows(self, device_id: int) -> bool:
+        """Tell whether a device has a key here, and so need not be believed without an envelope."""
+        return device_id in self._keys
+
+    def open(self, data: bytes, *, is_group: bool = False) -> Sealed:
         """Return the message that an envelope bears.
+
+        Parameters
+        ----------
+        is_group
+            Whether it may be to everybody: what is sent to a group must not open a link.
 
         Raises
         ------
         BadMessage
             If it is none, or not authentic, stale or repeated; says which.
         """
-        sender, nonce = self._authentic(data)
+        sender, nonce = self._authentic(data, is_group=is_group)
         message = decode(data[HEAD.size : BODY])
         if message.device_id != sender:
             raise BadMessage(
@@ -156,7 +165,7 @@ class Opener:
         self._highest[sender] = nonce
         return Sealed(message, sender)
 
-    def _authentic(self, data: bytes) -> tuple[int, int]:
+    def _authentic(self, data: bytes, *, is_group: bool) -> tuple[int, int]:
         """Return who sealed an envelope, and its nonce; raise unless both can be trusted."""
         scheme, sender, recipient, stamp, nonce = head_of(data)
         key = self._keys.get(sender)
@@ -165,7 +174,7 @@ class Opener:
             raise BadMessage(Amiss.FORGED, what)
         if not is_authentic(data, key):
             raise BadMessage(Amiss.FORGED, f"the tag is not that of device {sender}")
-        if recipient not in {self._device_id, EVERYBODY}:
+        if recipient != self._device_id and not (is_group and recipient == EVERYBODY):
             raise BadMessage(Amiss.FORGED, f"it is to device {recipient}, not to us")
         off_us = stamp - self._clock()
         if abs(off_us) > STAMP_OFF_MAX_US:

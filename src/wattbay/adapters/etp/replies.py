@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from wattbay.adapters.etp import messages as m
 from wattbay.adapters.etp.amounts import cents, kwh
 from wattbay.adapters.etp.auctions import Auction, Bid, Send, Stage
@@ -92,15 +94,17 @@ def accepted(device: int, bid: Bid, entry: int) -> BidAccepted:
     )  # fmt: skip
 
 
-_WORDS = {
-    RejectCode.OUTBID: "Bid not competitive enough",
-    RejectCode.NO_AUCTION: "No auction is open",
-    RejectCode.MARKET_REFUSED: "The market would not take the sale",
-    RejectCode.TOO_MANY: "Too many bids wait",
-    RejectCode.NOTHING_ASKED: "Less than a watt-hour is asked for",
-    RejectCode.ID_REUSED: "Another bid had this id",
-    RejectCode.OFFLINE: "BESS is offline",
-}
+_WORDS = MappingProxyType(
+    {
+        RejectCode.OUTBID: "Bid not competitive enough",
+        RejectCode.NO_AUCTION: "No auction is open",
+        RejectCode.MARKET_REFUSED: "The market would not take the sale",
+        RejectCode.TOO_MANY: "Too many bids wait",
+        RejectCode.NOTHING_ASKED: "Less than a watt-hour is asked for",
+        RejectCode.ID_REUSED: "Another bid had this id",
+        RejectCode.OFFLINE: "BESS is offline",
+    }
+)
 
 
 def rejected(device: int, bid: Bid, words: str, entry: int) -> BidRejected:
