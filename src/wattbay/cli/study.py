@@ -14,6 +14,7 @@ app = typer.Typer(
     \b
     Example:
       wattbay study bidding-game          ten homes heat water by a game
+      wattbay study competition           aggregators bid for home batteries
     """,
 )
 
@@ -54,3 +55,40 @@ def bidding_game(
     from wattbay.cli.study_tables import tell_bidding_game
 
     tell_bidding_game(seeds, seed, summer=summer, out=json)
+
+
+@app.command()
+def competition(
+    seeds: Annotated[int, typer.Option(help="How many spans of days to draw. 1 to 500.")] = 20,
+    seed: Annotated[int, typer.Option(help="The first of them; the others follow.")] = 1,
+    days: Annotated[int, typer.Option(help="How long each span is. 1 to 28.")] = 7,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write every figure to this file, too.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a report to this file, too.")
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", help="Write a row an owner to this file, .csv or .parquet."),
+    ] = None,
+) -> None:
+    """Tell whether competing aggregators pay battery owners more than a utility.
+
+    Thirteen homes with panels and a battery live under one utility with a
+    feed-in tariff, by use at home, and with one to ten aggregators of each
+    strategy that bid for what is stored. Prices are real ones of New South
+    Wales, homes real ones of California; what is assumed is told.
+
+    Every regime lives in the same draws. Means over the seeds are told with
+    their 95 % confidence intervals, and so is where competition does not
+    help.
+
+    \b
+    Examples:
+      wattbay study competition
+      wattbay study competition --seeds 100 --html competition.html
+    """
+    from wattbay.cli.competition_tables import tell_competition
+
+    tell_competition(seeds, seed, days, json=json, html=html, table=table)

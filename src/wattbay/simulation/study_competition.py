@@ -15,7 +15,15 @@ import polars as pl
 from wattbay.adapters.report.competed import FORMAT, Document, Estimate, Span, Told, Variant
 from wattbay.simulation.competition.figures import CENT, Drawn, figures, gain, net, over
 from wattbay.simulation.competition.market import live
-from wattbay.simulation.competition.regimes import BY_NAME, HOME, UTILITY, VARIED, Regime
+from wattbay.simulation.competition.regimes import (
+    BY_NAME,
+    HOME,
+    MIXED,
+    UTILITY,
+    VARIED,
+    Regime,
+    Use,
+)
 from wattbay.simulation.competition.verdict import verdict
 from wattbay.simulation.competition.world import (
     ATTRIBUTION,
@@ -121,8 +129,8 @@ def told(plan: Plan, drawn: Sequence[Drawn], name: str) -> Told:
 
 
 def _against_one(plan: Plan, drawn: Sequence[Drawn], regime: Regime) -> Estimate | None:
-    alone = f"{regime.kind}-1"
-    if regime.name.rpartition("-")[0] != regime.kind or alone not in plan.regimes:
+    alone = f"{'' if regime.has_extras else 'bare-'}{regime.kind}-1"
+    if regime.use is not Use.SALE or regime.kind == MIXED or alone not in plan.regimes:
         return None
     return over(drawn, gain(regime.name, alone))
 

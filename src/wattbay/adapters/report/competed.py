@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -139,12 +140,14 @@ class Helps(StrEnum):
     """It is told for scale."""
 
 
-HEADINGS: Final = {
-    Helps.YES: "Owners surely have more",
-    Helps.PARTLY: "Surely more by some strategies, not by others",
-    Helps.NO: "Not more, or not surely",
-    Helps.NOTE: "For scale",
-}
+HEADINGS: Final = MappingProxyType(
+    {
+        Helps.YES: "Owners surely have more",
+        Helps.PARTLY: "Surely more by some strategies, not by others",
+        Helps.NO: "Not more, or not surely",
+        Helps.NOTE: "For scale",
+    }
+)
 """What findings of a sort are told under."""
 
 

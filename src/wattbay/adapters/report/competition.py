@@ -81,13 +81,9 @@ def _mean(found: Estimate) -> Mean:
     return Mean(found.mean, found.half_width or 0.0)
 
 
-def _ten(found: Document, *, use: str = "sale", has_extras: bool = True) -> list[Told]:
+def _ten(found: Document) -> list[Told]:
     """Return the regimes of the largest number of aggregators of one kind."""
-    here = [
-        one
-        for one in found.regimes
-        if one.bidders and one.use == use and one.has_extras is has_extras
-    ]
+    here = [one for one in found.regimes if one.bidders and one.use == "sale" and one.has_extras]
     most = max((one.bidders for one in here), default=0)
     return [one for one in here if one.bidders == most]
 
@@ -185,7 +181,8 @@ def _with_minus(text: str) -> str:
 def _chosen(found: Document) -> Iterator[Told]:
     """Choose what charts show."""
     for one in found.regimes:
-        if not one.bidders or one.use == "both" or one.kind == "mixed" or one.bidders in FEW:
+        is_few = one.bidders in FEW and (one.has_extras or one.bidders > 1)
+        if not one.bidders or one.use == "both" or one.kind == "mixed" or is_few:
             yield one
 
 

@@ -134,8 +134,9 @@ def equilibrium_bid(reserve: int, cap: int, known: int, extra_high: int, rivals:
     span = min(cap - known, extra_high)
     if span <= 0:
         return cap
-    lowest = max(reserve - known, 0)
-    shade = (span**rivals - lowest**rivals) // (rivals * span ** (rivals - 1))
+    lowest = min(max(reserve - known, 0), span)
+    whole: int = span**rivals
+    shade: int = (whole - lowest**rivals) * span // (rivals * whole)
     return max(reserve, cap - shade)
 
 
@@ -196,7 +197,7 @@ def live(world: World, regime: Regime, terms: Terms) -> Lived:
     books = Books(len(regime.bidders))
     market = Market(regime, world, terms) if regime.bidders else None
     batteries = [
-        _Battery(owner, account, books, terms, world, regime.use)
+        Battery(owner, account, books, terms, world, regime.use)
         for owner, account in zip(world.owners, accounts, strict=True)
     ]
     count = len(regime.bidders)
@@ -213,7 +214,7 @@ def live(world: World, regime: Regime, terms: Terms) -> Lived:
     return Lived(accounts, books, 0 if market is None else market.held)
 
 
-class _Battery:
+class Battery:
     """A battery and its home: one step after the other."""
 
     __slots__ = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wattbay.simulation.competition.rules import Strategy
@@ -65,8 +66,9 @@ REGIMES = (
     *(auctions(kind, AGGREGATORS_MAX, Use.BOTH) for kind in KINDS),
 )
 BARE = tuple(
-    auctions(kind, AGGREGATORS_MAX)._replace(name=f"bare-{kind}-10", has_extras=False)
+    auctions(kind, count)._replace(name=f"bare-{kind}-{count}", has_extras=False)
     for kind in KINDS
+    for count in (1, AGGREGATORS_MAX)
 )
 """The same with nothing earned besides: what is left when that assumption is taken away."""
 VARIED = (
@@ -78,4 +80,4 @@ VARIED = (
     ),
 )
 """What is lived again under other terms: the least, the most, and the benchmark."""
-BY_NAME = {regime.name: regime for regime in (*REGIMES, *BARE)}
+BY_NAME = MappingProxyType({regime.name: regime for regime in (*REGIMES, *BARE)})

@@ -22,16 +22,18 @@ from wattbay.simulation.competition.world import AGGREGATORS_MAX
 
 CLAIMED = "25 to 200 %"
 """By how much the design claims that auctions pay more than feed-in tariffs."""
-MOST, FEW = AGGREGATORS_MAX, 2
+MOST, FEW, TENS = AGGREGATORS_MAX, 2, 10
 
 Pick = Callable[[Told], Estimate | None]
 Named = tuple[str, Estimate]
 
 
 def shown(found: Estimate, *, signed: bool = False, decimals: int = 2) -> str:
-    """Write an estimate: ``12.34 ± 0.56``."""
+    """Write an estimate: ``12.34 ± 0.56``; of an interval of tens or more fewer decimals."""
+    reach = 0.0 if found.half_width is None else found.half_width
+    decimals = max(0, decimals - (reach >= TENS) - (reach >= TENS**2))
     mean = f"{found.mean:{'+' if signed else ''}.{decimals}f}"
-    return mean if found.half_width is None else f"{mean} ± {found.half_width:.{decimals}f}"
+    return mean if found.half_width is None else f"{mean} ± {reach:.{decimals}f}"
 
 
 def verdict(regimes: Sequence[Told], variants: Sequence[Variant] = ()) -> list[Finding]:
@@ -89,17 +91,23 @@ def _helps(found: Sequence[Named]) -> Helps:
 
 
 def _comparisons(by_name: Mapping[str, Told]) -> Iterator[Finding]:
-    many, bare = _of(by_name, MOST), [by_name[one.name] for one in BARE if one.name in by_name]
+    many = _of(by_name, MOST)
+    bare = [by_name[one.name] for one in BARE if one.name in by_name and len(one.bidders) == MOST]
     both = _of(by_name, MOST, Use.BOTH)
     rational = by_name.get(auctions(EQUILIBRIUM, FEW).name)
     compared: list[tuple[str, Sequence[Told], Pick]] = [
         ("Ten aggregators against one utility", many, lambda one: one.figures.gain),
         (
-            "Ten aggregators against one utility, if they earn nothing but the wholesale price",
+            "Ten aggregators against one utility, with nothing earned besides",
             bare,
             lambda one: one.figures.gain,
         ),
         ("Ten aggregators against one of the same kind", many, lambda one: one.against_one),
+        (
+            "Ten aggregators against one of the same kind, with nothing earned besides",
+            bare,
+            lambda one: one.against_one,
+        ),
         (
             "Two rational bidders against one",
             [rational] if rational else [],
@@ -169,7 +177,7 @@ def _scale(by_name: Mapping[str, Told]) -> Iterator[Finding]:
 
 def _sales(sold: Sequence[Told]) -> Iterator[Finding]:
     def improvement(one: Told) -> Estimate | None:
-        return one.figures.sales and one.figures.sales.improvement
+        return None if one.figures.sales is None else one.figures.sales.improvement
 
     text = _between(_named(sold, improvement), decimals=0, unit="%")
     yield Finding(

@@ -21,7 +21,7 @@ from wattbay.units import PPM
 
 Wh = NDArray[np.int64]
 
-DATA = Path(__file__).resolve().parent.parent.parent / "scenarios" / "data"
+FILES = Path(__file__).resolve().parent.parent.parent / "scenarios" / "data"
 ATTRIBUTION = ("Source: AEMO.", "CityLearn Challenge 2022, MIT.")
 STEP_MINUTES = 5
 STEPS_PER_HOUR = 12
@@ -127,7 +127,7 @@ class Places(NamedTuple):
     """Of each home and hour. Shapes (n_homes, n_hours). [Wh]"""
 
     @classmethod
-    def read(cls, folder: Path = DATA) -> Places:
+    def read(cls, folder: Path = FILES) -> Places:
         """Read what comes with the program."""
         path = folder / "nsw_2025_prices.parquet"
         prices = pl.read_parquet(path)["nsw1_nano_per_wh"].to_list()
