@@ -7,163 +7,44 @@ aggregators bid over TCP. Afterwards every event is looked up in the journal by 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, suppress
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from msgspec import structs
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from tests.servers import WAIT_S, until_async
-from wattbay.adapters.etp.aggregator import AggregatorNode, Pace
+from tests.etp_gateway import (
+    Client,
+    Heard,
+    a_fleet,
+    a_market,
+    bidding,
+    looking,
+    the_keys,
+)
+from tests.servers import until_async
 from wattbay.adapters.etp.amounts import cents, kwh
-from wattbay.adapters.etp.board import Board
 from wattbay.adapters.etp.desk import key_in
-from wattbay.adapters.etp.envelope import Identity, Key, Opener, Scheme, Sealer, key_of
-from wattbay.adapters.etp.gateway import WAITING_MAX, Gateway
-from wattbay.adapters.etp.link import Guard
-from wattbay.adapters.etp.node import Address
-from wattbay.adapters.etp.telling import BESSNodeStatus, BidRejected
-from wattbay.adapters.etp.trader import Trader
 from wattbay.adapters.files.run_folder import JOURNAL
-from wattbay.assembly.etp import EtpMarket, Where
 from wattbay.cli.check import verify_journal, verify_run
 from wattbay.core.commands import GiveSignal, RegisterPod
 from wattbay.core.devices import RegisterDevice
 from wattbay.core.sales import ConcludeSale
 from wattbay.errors import JournalError
 from wattbay.ids import PodId
-from wattbay.kernel.clock import MonotonicClock, SystemClock
 from wattbay.kernel.codec import Entry, decode, encode
 from wattbay.kernel.journal import MemoryJournal, SqliteJournal
-from wattbay.simulation.etp_fleet import DEFAULT, Fleet, read_fleet
+from wattbay.simulation.etp_fleet import Fleet
 from wattbay.views.sales import Sales
 
-LOOPBACK = "127.0.0.1"
 SALES_MIN = 6
-Fields = dict[str, Any]
 
 
-class Heard(NamedTuple):
-    """An event, as a client hears it."""
-
-    name: str
-    fields: Fields
-
-    @property
-    def entry(self) -> int:
-        return int(self.fields["entry"])
-
-
-class Client:
-    """Whoever looks on: keeps all that is told."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-        self.heard: list[Heard] = []
-        self._listening = asyncio.create_task(self._listen())
-
-    async def _listen(self) -> None:
-        with suppress(ConnectionClosedError):
-            async for text in self.connection:
-                ((name, fields),) = json.loads(text).items()
-                self.heard.append(Heard(name, fields))
-
-    def count(self, name: str) -> int:
-        return sum(one.name == name for one in self.heard)
-
-    async def has(self, name: str, times: int = 1) -> None:
-        await until_async(lambda: self.count(name) >= times, f"{name}, {times} times")
-
-    async def leave(self) -> None:
-        await self.connection.close()
-        await self._listening
-
-
-@asynccontextmanager
-async def looking(address: Address, path: str = "/ws") -> AsyncIterator[Client]:
-    connection = await connect(f"ws://{address.host}:{address.port}{path}", open_timeout=WAIT_S)
-    client = Client(connection)
-    try:
-        yield client
-    finally:
-        await client.leave()
-
-
-# --- a market that trades ----------------------------------------------------------------------
-
-
-def a_fleet() -> Fleet:
-    """Return the packaged one, whose batteries do not rest between two auctions."""
-    fleet = read_fleet(DEFAULT)
-    batteries = [
-        one._replace(rules=one.rules._replace(window_us=50_000, pause_us=(0, 0)))
-        for one in fleet.batteries
-    ]
-    return fleet._replace(batteries=batteries)
-
-
-def identity(device: int) -> Identity:
-    return Identity(device, Scheme.ED25519, bytes([device]) * 32)
-
-
-def the_keys(fleet: Fleet) -> dict[int, Key]:
-    return {member.device: key_of(identity(member.device)) for member in fleet.members}
-
-
-@asynccontextmanager
-async def a_market(folder: Path) -> AsyncIterator[EtpMarket]:
-    """Run a market; nobody bids yet."""
-    fleet = a_fleet()
-    keys, utc = the_keys(fleet), SystemClock().now
-
-    def guard(device: int) -> Guard:
-        return Guard(Opener(device, keys, utc), Sealer(identity(device), utc))
-
-    market = EtpMarket(fleet, folder, guard, keys)
-    await market.open(Where(LOOPBACK, gateway_port=0))
-    running = asyncio.create_task(market.run())
-    try:
-        yield market
-        assert not running.done(), running.exception()
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await market.close()
-
-
-@asynccontextmanager
-async def bidding(market: EtpMarket) -> AsyncIterator[None]:
-    """Let the fleet's aggregators bid."""
-    keys, utc = the_keys(market.fleet), SystemClock().now
-    nodes = []
-    for one in market.fleet.bidders:
-        device = one.member.device
-        guard = Guard(Opener(device, keys, utc), Sealer(identity(device), utc))
-        trader = Trader(one.plan, Random(device))
-        nodes.append(
-            AggregatorNode(trader, guard, itertools.count(utc()).__next__, pace=Pace((0.1, 0.3)))
-        )
-    for node, battery in itertools.product(nodes, market.addresses.items()):
-        node.call(*battery)
-    rounds = [asyncio.create_task(node.run()) for node in nodes]
-    try:
-        yield
-    finally:
-        for one_round in rounds:
-            one_round.cancel()
-        await asyncio.gather(*rounds, return_exceptions=True)
-        for node in nodes:
-            await node.close()
+# --- a market that traded ----------------------------------------------------------------------
 
 
 async def traded(folder: Path) -> tuple[list[Heard], list[Heard]]:
@@ -442,111 +323,3 @@ def test_journal_has_the_key_of_every_member(market: Traded) -> None:
         if isinstance(entry.command, RegisterDevice)
     }
     assert keys == {f"etp-{device}": key.key for device, key in the_keys(market.fleet).items()}
-
-
-# --- clients -----------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def a_gateway() -> AsyncIterator[tuple[Board, Address]]:
-    """Open a gateway of a board that nothing happens on by itself."""
-    board = Board(MonotonicClock())
-    gateway = Gateway(board, list)
-    address = await gateway.open(LOOPBACK, 0)
-    try:
-        yield board, address
-    finally:
-        await gateway.close()
-
-
-def a_status(entry: int) -> BESSNodeStatus:
-    return BESSNodeStatus(
-        entry=entry, device_id=101, energy_available=1.0, percentage_for_sale=50.0,
-        battery_health=0, battery_voltage=48.0, is_online=True,
-    )  # fmt: skip
-
-
-def a_rejection(number: int, letters: int = 4_000) -> BidRejected:
-    return BidRejected(entry=number, aggregator_id=201, bess_id=101, reason="x" * letters)
-
-
-def numbers(client: Client) -> list[int]:
-    return [one.entry for one in client.heard if one.name == "BidRejected"]
-
-
-def has_heard(client: Client, number: int) -> bool:
-    return number in numbers(client)[-1:]
-
-
-def test_slow_client_is_given_a_snapshot_again_and_holds_nobody_up() -> None:
-    asyncio.run(_slow_and_quick())
-
-
-async def _slow_and_quick() -> None:
-    async with a_gateway() as (board, address):
-        board.tell(a_status(1))
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, address)
-        uri = f"ws://{address.host}:{address.port}/ws"
-        async with looking(address) as quick, connect(uri, sock=sock, max_queue=1) as slow:
-            await quick.has("SystemMetrics")
-            told = 0
-            # What the system holds for a slow client, and then more than may wait for it.
-            while told < 6 * WAITING_MAX:
-                for _ in range(WAITING_MAX // 2):
-                    told += 1
-                    board.tell(a_rejection(told))
-                await until_async(partial(has_heard, quick, told), "the quick one hears all")
-            assert numbers(quick) == list(range(1, told + 1))
-            behind = Client(slow)
-            await until_async(lambda: behind.count("BESSNodeStatus") == 2, "a snapshot again")
-            board.tell(a_rejection(told + 1, 1))
-            await until_async(lambda: told + 1 in numbers(behind), "what happens after it")
-            early = numbers(behind)[:-1]
-            assert early == list(range(1, len(early) + 1))
-            assert len(early) < told
-            # In place of what was left out stands the state of everybody.
-            names = [one.name for one in behind.heard if one.name != "AggregatorStatus"]
-            left_out = names[names.index("BidRejected") + len(early) :]
-            assert left_out[0] == "BESSNodeStatus"
-            await behind.leave()
-
-
-def test_client_is_let_in_on_one_path_alone() -> None:
-    asyncio.run(_paths())
-
-
-async def _paths() -> None:
-    async with a_gateway() as (board, address):
-        board.tell(a_status(1))
-        for path in ("/", "/events", "/ws/", "/ws2", "/WS"):
-            with pytest.raises(InvalidStatus) as caught:
-                await connect(f"ws://{address.host}:{address.port}{path}")
-            assert caught.value.response.status_code == 404
-            assert b"/ws" in caught.value.response.body
-        async with looking(address, "/ws?from=here") as client:
-            await client.has("BESSNodeStatus")
-
-
-def test_what_a_client_says_changes_nothing() -> None:
-    asyncio.run(_talking())
-
-
-async def _talking() -> None:
-    async with a_gateway() as (board, address):
-        board.tell(a_status(1))
-        async with looking(address) as talker, looking(address) as other:
-            await talker.connection.send('{"subscribe": "everything"}')
-            await talker.connection.send(b"\0" * 100)
-            await other.has("SystemMetrics")
-            board.tell(a_rejection(2, 1))
-            for client in (talker, other):
-                await until_async(partial(has_heard, client, 2), "both hear it")
-            await talker.connection.send("x" * 5_000)
-            await until_async(
-                lambda: talker.connection.close_code is not None, "too much is said, it is let go"
-            )
-            board.tell(a_rejection(3, 1))
-            await until_async(lambda: numbers(other) == [2, 3], "the other one hears on")
