@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from wattbay.adapters.etp.messages import RejectCode
 from wattbay.adapters.etp.seller import Seller
 
 
-def reachable(arrows: dict[Stage, frozenset[Stage]]) -> dict[Stage, set[Stage]]:
+def reachable(arrows: Mapping[Stage, frozenset[Stage]]) -> dict[Stage, set[Stage]]:
     """Return which stages can follow each, in any number of steps, itself included."""
     found = {stage: {stage} for stage in Stage}
     for _ in Stage:

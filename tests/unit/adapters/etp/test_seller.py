@@ -282,6 +282,16 @@ def test_what_the_market_was_told_of_does_not_expire() -> None:
     ]
 
 
+def test_a_battery_is_concluding_until_the_market_answers() -> None:
+    seller = a_seller()
+    accepted(seller, a_bid())
+    before = seller.is_concluding
+    say(seller, a_confirm())
+    assert (before, seller.is_concluding) == (False, True)
+    seller.concluded((BUYER, 7), 41, NOON)
+    assert (before, seller.is_concluding) == (False, False)
+
+
 def test_a_sale_that_the_market_refuses_releases_the_energy() -> None:
     seller = a_seller()
     accepted(seller, a_bid())
