@@ -121,6 +121,8 @@ class Looker:
         self.fee = fleet.product.network_fee
         self.levels: dict[int, int | None] = {}
         """By entry: how full its battery is then, where it told so before. [Wh]"""
+        self.written: set[int] = set()
+        """Batteries that told how full they are, as far as they were heard to."""
         sales = Sales(fleet.product.product)
         for entry in self.entries.values():
             sales.fold(entry)
@@ -177,6 +179,8 @@ class Looker:
 
     def level(self, event: Heard, device: int, told_kwh: float) -> None:
         entry = self.concerns(event, device)
+        if event.name == "EnergyRecharged":
+            self.written.add(device)
         match entry.command:
             case GiveSignal(value=value):
                 assert told_kwh == kwh(value)
@@ -185,6 +189,7 @@ class Looker:
             case _:
                 # It never told how full it is before: so it stands by how it came.
                 assert isinstance(entry.command, ConcludeSale | RegisterPod)
+                assert device not in self.written
 
 
 def pods_of(entry: Entry) -> set[PodId | None]:
@@ -205,8 +210,13 @@ def sold_wh(command: ConcludeSale) -> int:
 
 def test_every_event_names_an_entry_that_says_what_it_says(market: Traded) -> None:
     looker = Looker(market)
+    last: dict[int, int] = {}
     for event in market.heard:
         looker.look(event)
+        if (battery := event.fields.get("bess_id")) is not None:
+            # What is told of a battery never rests on less than what was told before.
+            assert event.entry >= last.get(battery, 0)
+            last[battery] = event.entry
     names = {event.name for event in market.heard}
     assert names >= {
         "AuctionStarted", "QuerySent", "QueryResponse", "BidPlaced", "BidAccepted", "BidRejected",
