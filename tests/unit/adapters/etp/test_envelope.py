@@ -156,7 +156,14 @@ def test_envelope_to_somebody_else_is_refused(scheme: Scheme) -> None:
 def test_envelope_to_everybody_is_read_by_each(scheme: Scheme) -> None:
     data = a_sealer(scheme).seal(encode(query(1, BUYER)), EVERYBODY)
     for device_id in (BATTERY, BATTERY + 1):
-        assert an_opener(scheme, device_id=device_id).open(data).sender == BUYER
+        opener = an_opener(scheme, device_id=device_id)
+        assert opener.open(data, is_group=True).sender == BUYER
+
+
+@both
+def test_envelope_to_everybody_opens_no_link(scheme: Scheme) -> None:
+    data = a_sealer(scheme).seal(encode(query(1, BUYER)), EVERYBODY)
+    assert amiss_in(an_opener(scheme), data) is Amiss.FORGED
 
 
 @both
