@@ -221,8 +221,9 @@ def test_any_stream_ends_alike_wherever_it_is_cut(
 # --- envelopes -------------------------------------------------------------------------------
 
 
-def opened(scheme: Scheme, data: bytes) -> Message:
-    return Opener(101, {201: key_of(KEYS[scheme])}, lambda: NOON).open(data).message
+def opened(scheme: Scheme, data: bytes, *, is_group: bool = False) -> Message:
+    opener = Opener(101, {201: key_of(KEYS[scheme])}, lambda: NOON)
+    return opener.open(data, is_group=is_group).message
 
 
 @given(messages, st.sampled_from(Scheme), st.sampled_from((0, 101)))
@@ -231,7 +232,7 @@ def test_message_comes_out_of_its_envelope(
 ) -> None:
     message = message._replace(device_id=201)
     data = Sealer(KEYS[scheme], lambda: NOON).seal(encode(message), recipient)
-    assert opened(scheme, data) == message
+    assert opened(scheme, data, is_group=recipient == 0) == message
     assert inner(data) == encode(message)
     assert head_of(data).recipient == recipient
 

@@ -82,7 +82,7 @@ def test_message_is_taken_out_as_it_was_put_in(scheme: Scheme) -> None:
 @both
 def test_layout_is_as_written_down(scheme: Scheme) -> None:
     data = a_sealer(scheme, Clock(NOON)).seal(encode(BID), BATTERY)
-    assert (BODY, HEAD.size, SIZES) == (118, 34, {1: 150, 2: 182})
+    assert (BODY, HEAD.size, dict(SIZES)) == (118, 34, {1: 150, 2: 182})
     assert (data[0], data[1]) == (1, scheme)
     numbers = [int.from_bytes(data[at : at + 8], "little") for at in (2, 10, 18, 26)]
     assert numbers == [BUYER, BATTERY, NOON, NOON + 1]
