@@ -74,7 +74,8 @@ class HttpServer:
             listener.bind((http.host, http.port))
         except OSError as error:
             listener.close()
-            msg = f"no web server at {http.host}:{http.port}: {error.strerror}"
+            where, why = f"{http.host}:{http.port}", error.strerror
+            msg = f"no web server can listen at {where}: {why} (another port: [http] port)"
             raise AdapterError(msg) from error
         listener.listen(BACKLOG)
         listener.settimeout(0)

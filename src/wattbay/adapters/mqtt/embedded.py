@@ -64,7 +64,9 @@ class EmbeddedBroker:
                 probe.bind((self._listener.host, self._listener.port))
             await self._broker.start()
         except (OSError, BrokerError) as error:
-            msg = f"no broker at {self._listener.host}:{self._listener.port}: {error}"
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            where = f"{self._listener.host}:{self._listener.port}"
+            msg = f"no MQTT broker can listen at {where}: {why} (another port: [mqtt] port)"
             raise AdapterError(msg) from error
 
     async def _own_retained(self, subscription: tuple[str, int], session: Any) -> None:  # noqa: ANN401 - the library's
