@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple
 
 from wattbay.adapters.etp.auctions import Effect, Ended, Keep, Send
 from wattbay.adapters.etp.bid_log import BidLog
 from wattbay.adapters.etp.buyer import Buyer, Patience
-from wattbay.adapters.etp.link import Guard, Link, Timings
+from wattbay.adapters.etp.link import Guard, Link, Timings, finish_all
 from wattbay.adapters.etp.messages import Kind, Message
 from wattbay.adapters.etp.node import Address
 from wattbay.adapters.etp.trader import Trader
@@ -72,16 +73,15 @@ class AggregatorNode:
         self._links: dict[int, Link] = {}
         self._addresses: dict[int, Address] = {}
         self._callers: dict[int, asyncio.Task[None]] = {}
-        self._gone: dict[int, asyncio.Event] = {}
         self._dialled: dict[int, tuple[Address, int]] = {}  # Where, and when it spoke last.
         self._bid_prices: dict[tuple[int, int], int] = {}
         self._asked: set[int] = set()
         self._news = asyncio.Event()
-        self._is_closed = False
+        self._is_over = False
         self._alarm: asyncio.TimerHandle | None = None
         self.counts: Counter[str] = Counter()
         self.timings = Timings()
-        self.fault: AdapterError | None = None
+        self.fault: Exception | None = None
         """Why it stopped, if it did by itself."""
         if log is not None:
             for kept in log.open_bids:
@@ -113,7 +113,6 @@ class AggregatorNode:
             return
         self._addresses[bess] = address
         if not is_known:
-            self._gone[bess] = asyncio.Event()
             loop = asyncio.get_running_loop()
             self._callers[bess] = loop.create_task(self._keep_up(bess))
             if self._alarm is None:
@@ -122,9 +121,8 @@ class AggregatorNode:
     async def _keep_up(self, bess: int) -> None:
         """Call a battery whenever there is no link to it."""
         loop, pause_s = asyncio.get_running_loop(), AGAIN_S
-        while not self._is_closed:
+        while not self._is_over:
             address = self._addresses[bess]
-            self._gone[bess].clear()
             self._dialled[bess] = address, self._clock.now()
             try:
                 # A battery that moved leaves an address behind where nobody even refuses.
@@ -135,19 +133,22 @@ class AggregatorNode:
                         ),
                         *address,
                     )
-            except OSError:
+            except (OSError, OverflowError, UnicodeError):
+                # The latter two are what Python says of ports and names that are none.
                 self.counts["not reached"] += 1
             else:
-                pause_s = AGAIN_S
-                if link.is_open:
-                    await self._gone[bess].wait()
+                await link.gone.wait()
+                if link.has_heard:
+                    # It was no battery that lets go of us as soon as we come.
+                    pause_s = AGAIN_S
             # With some chance, or all who lost the same battery would call it at once.
             await asyncio.sleep(pause_s * self._rng.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, AGAIN_MAX_S)
 
     def opened(self, link: Link) -> None:
         """Say who we are, and again what was not answered before."""
-        if link.peer is None:
+        if link.peer is None or self._is_over:
+            link.close()
             return
         self._links[link.peer] = link
         self.counts["links"] += 1
@@ -157,11 +158,9 @@ class AggregatorNode:
 
     def closed(self, link: Link) -> None:
         """Forget a link; it is called again."""
-        if link.peer is not None:
-            if self._links.get(link.peer) is link:
-                del self._links[link.peer]
+        if link.peer is not None and self._links.get(link.peer) is link:
+            del self._links[link.peer]
             self._asked.discard(link.peer)
-            self._gone[link.peer].set()
         self._news.set()
 
     def heard(self, link: Link, message: Message, raw: bytes, now: int) -> None:
@@ -172,15 +171,11 @@ class AggregatorNode:
             self.counts["another battery"] += 1
             return
         self._dialled[bess] = self._dialled[bess][0], now
-        if message.message_type == Kind.QUERY_RESPONSE:
-            self.trader.told(bess, message)
-            self._asked.discard(bess)
-        try:
+        with self._stopping_at_faults():
+            if message.message_type == Kind.QUERY_RESPONSE:
+                self.trader.told(bess, message)
+                self._asked.discard(bess)
             self._do_all(self.buyer.hear(bess, message, now))
-        except AdapterError as error:
-            # What cannot be kept must not be confirmed: nothing more is bid.
-            self.fault = error
-            link.close()
         self._news.set()
 
     def _sweep(self) -> None:
@@ -192,8 +187,33 @@ class AggregatorNode:
             if address != self._addresses[bess] and now - heard_us > SILENT_S * SECOND:
                 self.counts["moved"] += 1
                 link.close()
-        self._do_all(self.buyer.tick(now))
         self._alarm = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        with self._stopping_at_faults():
+            self._do_all(self.buyer.tick(now))
+
+    @contextmanager
+    def _stopping_at_faults(self) -> Iterator[None]:
+        """Stop at a fault: what cannot be kept must not be confirmed, not even later."""
+        try:
+            yield
+        except AdapterError as error:
+            self._stop(error)
+        except Exception as error:
+            self._stop(error)
+            raise
+
+    def _stop(self, fault: Exception | None = None) -> None:
+        """Bid no more, and call nobody."""
+        self._is_over = True
+        self.fault = self.fault or fault
+        for caller in self._callers.values():
+            caller.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self.fault is not None:
+            for link in self._links.values():
+                link.close()
+        self._news.set()
 
     # --- effects -------------------------------------------------------------------------------
 
@@ -224,7 +244,7 @@ class AggregatorNode:
     # --- rounds --------------------------------------------------------------------------------
 
     async def run(self, rounds: int | None = None) -> None:
-        """Bid round by round, until there is nothing left to buy.
+        """Bid round by round, until there is nothing left to buy, or it is closed.
 
         Parameters
         ----------
@@ -237,12 +257,13 @@ class AggregatorNode:
             If what is about to be confirmed cannot be kept.
         """
         done = 0
-        while not self.trader.is_done and (rounds is None or done < rounds):
+        while not self._is_over and not self.trader.is_done and done != rounds:
             await self._round()
-            if self.fault is not None:
-                raise self.fault
             done += 1
-            await asyncio.sleep(self._rng.uniform(*self._pace.pause_s))
+            pause_s = self._rng.uniform(*self._pace.pause_s)
+            await self._until(lambda: False, pause_s)
+        if self.fault is not None:
+            raise self.fault
 
     async def _round(self) -> None:
         """Ask all batteries, bid, and wait for what comes of it."""
@@ -252,6 +273,8 @@ class AggregatorNode:
         for bess in sorted(self._links):
             self._do(self.buyer.query(bess))
         await self._until(lambda: not self._asked, ANSWERS_S)
+        if self._is_over:
+            return
         now = self._clock.now()
         for wanted in self.trader.bids():
             bid = self.buyer.bid(wanted.bess, wanted.price, wanted.energy_wh, now)
@@ -265,7 +288,7 @@ class AggregatorNode:
     async def _until(self, is_so: Callable[[], bool], at_most_s: float) -> None:
         """Return once something is so, or after some time."""
         until = self._clock.now() + round(at_most_s * SECOND)
-        while not is_so() and (left := until - self._clock.now()) > 0:
+        while not self._is_over and not is_so() and (left := until - self._clock.now()) > 0:
             self._news.clear()
             try:
                 async with asyncio.timeout(left / SECOND):
@@ -275,13 +298,8 @@ class AggregatorNode:
 
     async def close(self) -> None:
         """Stop bidding, and let go of everybody."""
-        self._is_closed = True
-        for caller in self._callers.values():
-            caller.cancel()
+        self._stop()
         await asyncio.gather(*self._callers.values(), return_exceptions=True)
-        if self._alarm is not None:
-            self._alarm.cancel()
-        for link in list(self._links.values()):
-            link.finish()
+        await finish_all(self._links.values())
         if self._log is not None:
             self._log.close()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from wattbay.adapters.etp.auctions import Ended, Keep
+from wattbay.adapters.etp.auctions import Ended, Keep, Key
 from wattbay.errors import AdapterError
+
+LINES_MAX = 100_000
+"""Of a file, before it is written anew without the bids that have ended."""
 
 
 class _Line(msgspec.Struct, array_like=True):
@@ -22,9 +26,9 @@ class _Line(msgspec.Struct, array_like=True):
 
 
 class BidLog:
-    """A file of lines, each durable before whoever wrote it goes on."""
+    """A file of lines; a bid in it is durable before whoever wrote it goes on."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, lines_max: int = LINES_MAX) -> None:
         """Take a file up, and leave in it what has no outcome yet.
 
         Raises
@@ -32,32 +36,28 @@ class BidLog:
         AdapterError
             If it cannot be read or written.
         """
-        self._file = file
+        self._file, self._lines_max = file, lines_max
         self.open_bids = self._read()
         """Bids of the time before that have no outcome."""
+        self._kept: dict[Key, Keep] = {(one.bess, one.message_id): one for one in self.open_bids}
+        self._is_broken = False
         try:
-            beside = file.with_suffix(".new")
-            beside.write_bytes(b"".join(_line(kept, is_ended=False) for kept in self.open_bids))
-            beside.replace(file)
-            self._out = file.open("ab", buffering=0)
+            self._out = self._written_anew()
         except OSError as error:
-            msg = f"{file} cannot be written: {error.strerror}"
-            raise AdapterError(msg) from error
-        self._kept = {(one.bess, one.message_id) for one in self.open_bids}
+            raise self._fault("written", error) from error
 
     def _read(self) -> list[Keep]:
         try:
-            lines = self._file.read_bytes().splitlines() if self._file.exists() else []
+            text = self._file.read_bytes() if self._file.exists() else b""
         except OSError as error:
-            msg = f"{self._file} cannot be read: {error.strerror}"
-            raise AdapterError(msg) from error
-        found: dict[tuple[int, int], Keep] = {}
-        for place, text in enumerate(lines):
+            raise self._fault("read", error) from error
+        found: dict[Key, Keep] = {}
+        # After the last line's end there is nothing, or what whoever wrote it died at: nothing
+        # that followed from it was done.
+        for place, each in enumerate(text.split(b"\n")[:-1]):
             try:
-                line = msgspec.json.decode(text, type=_Line)
+                line = msgspec.json.decode(each, type=_Line)
             except msgspec.DecodeError as error:
-                if place == len(lines) - 1:
-                    break  # Whoever wrote it died: nothing that followed was done.
                 msg = f"{self._file}:{place + 1} is no bid: {error}"
                 raise AdapterError(msg) from error
             key = line.bess, line.message_id
@@ -67,6 +67,21 @@ class BidLog:
                 found[key] = Keep(line.bess, line.message_id, line.price, line.energy_wh)
         return list(found.values())
 
+    def _written_anew(self) -> int:
+        """Write the bids that are open into a file of their own, put it in place, and open it."""
+        beside = self._file.with_name(self._file.name + ".new")
+        out = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        try:
+            _write(out, _lines(self._kept.values()))
+            os.fsync(out)
+            beside.replace(self._file)
+            _make_name_durable(self._file.parent)
+        except OSError:
+            os.close(out)
+            raise
+        self._count = len(self._kept)
+        return out
+
     def keep(self, kept: Keep) -> None:
         """Write down that a bid is about to be confirmed.
 
@@ -75,35 +90,64 @@ class BidLog:
         AdapterError
             If that cannot be made durable: then it must not be confirmed.
         """
-        self._write(_line(kept, is_ended=False))
-        self._kept.add((kept.bess, kept.message_id))
+        self._append(kept, is_ended=False)
+        self._kept[kept.bess, kept.message_id] = kept
 
     def end(self, ended: Ended) -> None:
         """Write down that a bid has its outcome, if it was kept.
+
+        If that is lost, the battery is asked once more.
 
         Raises
         ------
         AdapterError
             If that cannot be written.
         """
-        key = ended.bess, ended.message_id
-        if key in self._kept:
-            self._kept.discard(key)
-            kept = Keep(ended.bess, ended.message_id, ended.price, ended.energy_wh)
-            self._write(_line(kept, is_ended=True))
+        kept = self._kept.pop((ended.bess, ended.message_id), None)
+        if kept is not None:
+            self._append(kept, is_ended=True)
 
-    def _write(self, line: bytes) -> None:
+    def _append(self, kept: Keep, *, is_ended: bool) -> None:
+        if self._is_broken:
+            msg = f"{self._file} could not be written before"
+            raise AdapterError(msg)
         try:
-            self._out.write(line)
-            os.fsync(self._out.fileno())
+            if self._count >= max(self._lines_max, 2 * len(self._kept)):
+                old, self._out = self._out, self._written_anew()
+                os.close(old)
+            _write(self._out, _lines([kept], is_ended=is_ended))
+            if not is_ended:
+                os.fsync(self._out)
         except OSError as error:
-            msg = f"{self._file} cannot be written: {error.strerror}"
-            raise AdapterError(msg) from error
+            # There may be half a line now, and whatever came after it would be read by nobody.
+            self._is_broken = True
+            raise self._fault("written", error) from error
+        self._count += 1
+
+    def _fault(self, done: str, error: OSError) -> AdapterError:
+        return AdapterError(f"{self._file} cannot be {done}: {error.strerror}")
 
     def close(self) -> None:
         """Let go of the file."""
-        self._out.close()
+        if self._out >= 0:
+            os.close(self._out)
+        self._out, self._is_broken = -1, True
 
 
-def _line(kept: Keep, *, is_ended: bool) -> bytes:
-    return msgspec.json.encode(_Line(*kept, is_ended)) + b"\n"
+def _lines(bids: Iterable[Keep], *, is_ended: bool = False) -> bytes:
+    return b"".join(msgspec.json.encode(_Line(*kept, is_ended)) + b"\n" for kept in bids)
+
+
+def _write(out: int, lines: bytes) -> None:
+    """Write all of it: a disk that is almost full takes a part, and says nothing."""
+    while lines:
+        lines = lines[os.write(out, lines) :]
+
+
+def _make_name_durable(folder: Path) -> None:
+    """Let a file still be there after a loss of power."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, cast
 
 from wattbay.adapters.etp.envelope import Opener, Sealer
 from wattbay.adapters.etp.frames import Frames, framed
@@ -35,10 +36,28 @@ BATCH_BYTES = 16_384
 """What is given to the transport at once, about. [byte]"""
 UNREAD_MAX = 2_000
 """Messages that may wait for a peer before it is not heard any more, until it reads."""
+FIRST_S = 10.0
+"""How long a caller may say nothing before it is let go: places are few. [s]"""
 HALF_FRAME_S = 5.0
 """How long a frame may stay half. [s]"""
-NOT_SENT = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-"""The option that bounds what the system takes and has not sent, where it knows one."""
+STUCK_S = 10.0
+"""How long a peer may take nothing of what waits for it. [s]"""
+FINISH_S = 1.0
+"""How long the last words to a peer may take. [s]"""
+OPTIONS = tuple(
+    (level, getattr(socket, name), value)
+    for level, name, value in (
+        # What the system has taken cannot be overtaken: so let it take little.
+        (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", HIGH_WATER),
+        # A peer whose machine is gone says nothing, not even that.
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    )
+    if hasattr(socket, name)
+)
+"""Of the socket, as far as the system knows them."""
 MS = 1_000
 """Microseconds in a millisecond."""
 
@@ -130,33 +149,38 @@ class Link(asyncio.Protocol):
         self.is_called = peer is None
         self.is_sealed: bool | None = None if self.is_called else guard.sealer is not None
         """None before the first message."""
+        self.has_heard = False
+        """Whether anything authentic came."""
+        self.gone = asyncio.Event()
+        """Set once it is no more."""
         self._frames = Frames()
         self._outbox = Outbox()
         self._transport: asyncio.Transport | None = None
-        self._is_paused = self._is_pumping = self._is_deaf = False
+        self._is_up = self._is_pumping = self._is_deaf = False
+        self._opened_at = 0
         self._half_since: int | None = None
+        self._stuck_since: int | None = None
 
     # --- the transport speaks ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        if not isinstance(transport, asyncio.Transport):
-            msg = "a link stands on a stream"
-            raise TypeError(msg)
+        # uvloop's transports speak like asyncio's, and do not descend from them.
+        transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
         sock = transport.get_extra_info("socket")
-        if sock is not None and NOT_SENT is not None:
-            # What the system has taken cannot be overtaken: so let it take little.
-            sock.setsockopt(socket.IPPROTO_TCP, NOT_SENT, HIGH_WATER)
-        self._transport = transport
+        if sock is not None:
+            for option in OPTIONS:
+                sock.setsockopt(*option)
+        self._transport, self._is_up = transport, True
+        self._opened_at = self._clock.now()
         self._ends.opened(self)
-        if self._outbox:
-            self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End; what waited is gone, and said again on the next link if it matters."""
         del exc
-        self._transport = None
+        self._transport, self._is_up = None, False
+        self.gone.set()
         self._ends.closed(self)
 
     def data_received(self, data: bytes) -> None:
@@ -164,8 +188,10 @@ class Link(asyncio.Protocol):
         now = self._clock.now()
         try:
             for payload in self._frames.feed(data):
+                # It began with this at the earliest, if one is half now.
+                self._half_since = None
                 self._hear(payload, now)
-                if self._transport is None:
+                if not self._is_up:
                     return
         except BadMessage as error:
             self._counts[error.amiss.value] += 1
@@ -178,11 +204,11 @@ class Link(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Write no more for now."""
-        self._is_paused = True
+        self._stuck_since = self._clock.now()
 
     def resume_writing(self) -> None:
         """Go on."""
-        self._is_paused = False
+        self._stuck_since = None
         self._pump()
 
     # --- in ----------------------------------------------------------------------------------
@@ -197,15 +223,21 @@ class Link(asyncio.Protocol):
         """
         if len(payload) == SIZE:
             message = decode(payload)
-            if self.is_sealed or not self._guard.allows_plain:
+            if self.is_sealed or not self._may_be_plain(message.device_id):
                 raise BadMessage(Amiss.UNSIGNED, "a plain message where an envelope is asked for")
             self.is_sealed = False
         else:
             message = self._unsealed(payload)
+        self.has_heard = True
         self._counts["heard"] += 1
         if self.is_called:
             self.peer = message.device_id
         self._ends.heard(self, message, payload, now)
+
+    def _may_be_plain(self, device: int) -> bool:
+        """Tell whether a device may speak without envelopes: one whose key is known need not."""
+        opener = self._guard.opener
+        return self._guard.allows_plain and (opener is None or not opener.knows(device))
 
     def _unsealed(self, payload: bytes) -> Message:
         """Return the message in an envelope."""
@@ -224,8 +256,8 @@ class Link(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it is connected."""
-        return self._transport is not None
+        """Tell whether it is connected, and has not been let go."""
+        return self._is_up
 
     @property
     def waiting(self) -> int:
@@ -234,18 +266,22 @@ class Link(asyncio.Protocol):
 
     def send(self, message: Message, answers: tuple[int, int] | None = None) -> None:
         """Let a message wait its turn, which comes soon; a peer too slow to be served is let go."""
-        if not self._outbox.put(Waiting(message, answers)):
-            self._counts["too slow"] += 1
-            self.close()
+        if not self._is_up or self._transport is None:
             return
-        if len(self._outbox) > UNREAD_MAX and not self._is_deaf and self._transport is not None:
+        if not self._outbox.put(Waiting(message, answers)):
+            self._let_go("too slow")
+            return
+        if not self._is_deaf and self._outbox.owed > UNREAD_MAX:
             self._is_deaf = True
             self._transport.pause_reading()
-        self._wake()
+        # What is sent within one turn of the loop goes in order of urgency, in one write.
+        if not self._is_pumping and self._stuck_since is None:
+            self._is_pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
 
     def greet(self, message: Message) -> None:
         """Send a message before everything else, whatever its priority: who we are comes first."""
-        if self._transport is not None:
+        if self._is_up and self._transport is not None:
             self._transport.write(self._framed(message))
             self._counts["sent"] += 1
 
@@ -253,19 +289,17 @@ class Link(asyncio.Protocol):
         sealer, frame = self._guard.sealer if self.is_sealed else None, encode(message)
         return framed(frame if sealer is None else sealer.seal(frame, self.peer or 0))
 
-    def _wake(self) -> None:
-        # What is sent within one turn of the loop goes in order of urgency, in one write.
-        if not self._is_pumping and not self._is_paused and self._transport is not None:
-            self._is_pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
-
     def _pump(self) -> None:
         """Write what waits, as long as the transport takes it."""
         self._is_pumping = False
-        while not self._is_paused and self._transport is not None and self._outbox:
+        if not self._is_up or self._transport is None:
+            return
+        while self._stuck_since is None and self._outbox:
             self._transport.write(self._batch())
-        if self._is_deaf and self._transport is not None and len(self._outbox) < UNREAD_MAX // 2:
+        if self._is_deaf and self._outbox.owed < UNREAD_MAX // 2:
             self._is_deaf = False
+            if self._half_since is not None:
+                self._half_since = self._clock.now()
             self._transport.resume_reading()
 
     def _batch(self) -> bytes:
@@ -281,19 +315,55 @@ class Link(asyncio.Protocol):
         self._counts["sent"] += len(frames)
         return b"".join(frames)
 
+    # --- ends --------------------------------------------------------------------------------
+
     def check(self, now: int) -> None:
-        """Let go of a peer that leaves a frame half for too long."""
-        if self._half_since is not None and now - self._half_since > HALF_FRAME_S * SECOND:
-            self._counts["half a frame"] += 1
-            self.close()
+        """Let go of a peer that says nothing, leaves a frame half or takes nothing for too long."""
+        is_silent = self.is_called and not self.has_heard
+        if is_silent and now - self._opened_at > FIRST_S * SECOND:
+            self._let_go("silent")
+        elif self._stuck_since is not None and now - self._stuck_since > STUCK_S * SECOND:
+            self._let_go("too slow")
+        elif (
+            self._half_since is not None
+            and not self._is_deaf
+            and now - self._half_since > HALF_FRAME_S * SECOND
+        ):
+            self._let_go("half a frame")
+
+    def _let_go(self, why: str) -> None:
+        if self._is_up:
+            self._counts[why] += 1
+        self.close()
 
     def finish(self) -> None:
         """Send what waits, as far as the transport takes it, and let go of the peer."""
         self._pump()
+        self._is_up = False
         if self._transport is not None:
             self._transport.close()
 
     def close(self) -> None:
         """Let go of the peer at once."""
+        self._is_up = False
         if self._transport is not None:
             self._transport.abort()
+
+
+async def finish_all(links: Iterable[Link]) -> None:
+    """Let go of peers; those that do not take the last words in time hear no more."""
+    left = list(links)
+    for link in left:
+        link.finish()
+    try:
+        async with asyncio.timeout(FINISH_S):
+            await _all_gone(left)
+    except TimeoutError:
+        for link in left:
+            link.close()
+        await _all_gone(left)
+
+
+async def _all_gone(links: Iterable[Link]) -> None:
+    for link in links:
+        await link.gone.wait()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from wattbay.adapters.etp import messages as m
 from wattbay.adapters.etp.amounts import kwh
 from wattbay.adapters.etp.auctions import Broadcast, Conclude, Effect, Send, Told
-from wattbay.adapters.etp.link import Guard, Link, Timings
+from wattbay.adapters.etp.link import Guard, Link, Timings, finish_all
 from wattbay.adapters.etp.messages import Message
 from wattbay.adapters.etp.seller import Seller
 from wattbay.adapters.etp.telling import Happening
@@ -20,8 +20,8 @@ from wattbay.periods import SECOND
 
 LINKS_MAX = 1_000
 """Links of a battery, at most."""
-DEVICES_MAX = 10_000
-"""Devices that speak over them: on a plain link anybody may say to be anybody."""
+DEVICES_MAX = 100
+"""Devices that speak over one of them: on a plain link anybody may say to be anybody."""
 SWEEP_S = 1.0
 """How often links are looked through for half frames. [s]"""
 
@@ -84,7 +84,7 @@ class BessNode:
         self._desk, self._guard = desk, guard
         self._clock = MonotonicClock() if clock is None else clock
         self._tell = tell
-        self._links: dict[Link, None] = {}
+        self._links: dict[Link, set[int]] = {}
         self._by_device: dict[int, Link] = {}
         self._server: asyncio.Server | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -92,6 +92,7 @@ class BessNode:
         self._concluding: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self._is_closed = False
         self._ids = 0
         self.counts: Counter[str] = Counter()
         self.timings = Timings()
@@ -124,23 +125,23 @@ class BessNode:
         return Address(found[0], found[1])
 
     async def run(self) -> None:
-        """Return never; raise what the market's desk failed with."""
+        """Return never; raise what the market's desk failed with, or a fault of our own."""
         if self._failed is not None:
             await self._failed
 
     async def close(self) -> None:
         """Stop selling: what the market was told of is waited for, everything else ends."""
+        self._is_closed = True
         for effect in self.seller.stop():
             self._do(effect)
         if self._server is not None:
             self._server.close()
-        if self._concluding:
+        while self._concluding:
             await asyncio.wait(self._concluding)
+        await finish_all(self._links)
         for alarm in (self._alarm, self._sweeper):
             if alarm is not None:
                 alarm.cancel()
-        for link in list(self._links):
-            link.finish()
         if self._failed is not None and not self._failed.done():
             self._failed.cancel()
 
@@ -157,27 +158,43 @@ class BessNode:
 
     def opened(self, link: Link) -> None:
         """Take a link, unless there are as many as may be."""
-        if len(self._links) >= LINKS_MAX:
+        if self._is_closed or len(self._links) >= LINKS_MAX:
             self.counts["too many links"] += 1
             link.close()
             return
-        self._links[link] = None
+        self._links[link] = set()
 
     def closed(self, link: Link) -> None:
         """Forget a link. What was bid on it goes on: its bidder may come again."""
-        self._links.pop(link, None)
-        for device in [one for one, known in self._by_device.items() if known is link]:
-            del self._by_device[device]
+        for device in self._links.pop(link, ()):
+            if self._by_device.get(device) is link:
+                del self._by_device[device]
 
     def heard(self, link: Link, message: Message, raw: bytes, now: int) -> None:
         """Let the auctions hear a message; answers go to the device's newest link."""
-        if self._by_device.get(message.device_id) is not link:
-            if len(self._by_device) >= DEVICES_MAX:
-                self.counts["too many devices"] += 1
-                link.close()
-                return
-            self._by_device[message.device_id] = link
-        self._do_all(self.seller.hear(message, raw, now))
+        known = self._by_device.get(message.device_id)
+        if known is not link and not self._meet(link, message.device_id, known):
+            return
+        try:
+            self._do_all(self.seller.hear(message, raw, now))
+        except Exception as error:
+            self._distrust(error)
+            raise
+
+    def _meet(self, link: Link, device: int, known: Link | None) -> bool:
+        """Let a link be the way to a device from now on; False if it speaks for too many."""
+        devices = self._links[link]
+        if len(devices) >= DEVICES_MAX:
+            self.counts["too many devices"] += 1
+            link.close()
+            return False
+        if known is not None and link.is_sealed and known.is_sealed:
+            # It proved that it is the same: the other link is one that it lost.
+            self.counts["replaced"] += 1
+            known.close()
+        devices.add(device)
+        self._by_device[device] = link
+        return True
 
     # --- effects -------------------------------------------------------------------------------
 
@@ -202,8 +219,10 @@ class BessNode:
             case Conclude():
                 self._start(self._conclude(effect))
             case Broadcast(message=message):
-                for link in list(self._links):
-                    link.send(message)
+                for link in self._links:
+                    # Before it is heard, nobody knows whether it speaks in envelopes.
+                    if link.has_heard:
+                        link.send(message)
             case _:
                 pass
 
@@ -214,10 +233,14 @@ class BessNode:
 
     def _concluded(self, task: asyncio.Task[None]) -> None:
         self._concluding.discard(task)
-        if task.cancelled() or self._failed is None or self._failed.done():
-            return
         # Nobody knows what became of the sale: the journal does, once it is read again.
-        if (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._distrust(error)
+
+    def _distrust(self, error: BaseException) -> None:
+        """Let whoever runs the node know that it is not to be trusted any more."""
+        self.counts["faults"] += 1
+        if self._failed is not None and not self._failed.done():
             self._failed.set_exception(error)
 
     async def _conclude(self, sale: Conclude) -> None:
@@ -233,7 +256,11 @@ class BessNode:
 
     def _woken(self) -> None:
         self._alarm = self._alarm_at = None
-        self._do_all(self.seller.tick(self._clock.now()))
+        try:
+            self._do_all(self.seller.tick(self._clock.now()))
+        except Exception as error:
+            self._distrust(error)
+            raise
 
     # --- the battery itself speaks ---------------------------------------------------------------
 

@@ -67,6 +67,7 @@ class Trader:
     _reserves: dict[int, int] = field(default_factory=dict)
     _at_stake_wh: int = 0
     _at_stake_nano: int = 0
+    _is_short: bool = False
 
     @property
     def budget_nano(self) -> int:
@@ -78,7 +79,8 @@ class Trader:
     def is_done(self) -> bool:
         """Tell whether it has what it wants, or cannot pay for another watt-hour of it."""
         left = self.budget_nano - self.figures.spent_nano
-        return self.figures.bought_wh >= self.plan.need_wh or left < self.plan.floor
+        has_all = self.figures.bought_wh >= self.plan.need_wh
+        return has_all or left < self.plan.floor or (self._is_short and not self.is_waiting)
 
     @property
     def is_waiting(self) -> bool:
@@ -108,6 +110,7 @@ class Trader:
             if self.reserve_of(bess) <= plan.cap
         ]
         found = []
+        self._is_short = False
         for share in spread(min(missing, plan.lot_wh), supplies):
             price = bid_price(
                 plan.strategy, share.energy_wh,
@@ -117,6 +120,7 @@ class Trader:
             if price is None or price <= 0:
                 continue
             energy_wh = min(share.energy_wh, left // price)
+            self._is_short |= energy_wh <= 0
             if energy_wh > 0:
                 self._at_stake_wh += energy_wh
                 self._at_stake_nano += energy_wh * price
