@@ -152,7 +152,7 @@ def test_address_that_is_taken_is_told() -> None:
         port = free_port()
         first, second = (EmbeddedBroker(Listener(port=port)) for _ in range(2))
         await first.open()
-        with pytest.raises(AdapterError, match="no broker at"):
+        with pytest.raises(AdapterError, match="no MQTT broker can listen at"):
             await second.open()
         await first.close()
 
