@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from wattbay.simulation.competition.market import equilibrium_bid
+from wattbay.adapters.etp import bess, strategies
+from wattbay.simulation.competition.market import DEPLETED_WH, equilibrium_bid
 from wattbay.simulation.competition.rules import (
     RECENT,
     STEP,
@@ -120,3 +121,43 @@ def test_rational_bidders_shade_less_where_the_reserve_cuts_low_worths_off() -> 
 def test_rivals_of_one_known_worth_leave_nothing_to_themselves() -> None:
     assert equilibrium_bid(RESERVE, CAP, CAP, 0, 2) == CAP
     assert equilibrium_bid(RESERVE, CAP, CAP, 0, 1) == RESERVE
+
+
+@pytest.mark.parametrize("level_wh", range(0, 10_001, 250))
+def test_reserve_is_that_of_the_nodes_that_speak_the_protocol(level_wh: int) -> None:
+    status = bess.energy_status(level_wh, 10_000)
+    for reserve in (0, 7, 141_111, 203_333):
+        assert effective_reserve(reserve, level_wh / 10_000) == bess.effective_reserve(
+            reserve, status
+        )
+    assert DEPLETED_WH == bess.DEPLETED_WH
+
+
+@pytest.mark.parametrize("cap", [RESERVE - 1, RESERVE, RESERVE + 300, CAP])
+def test_bids_are_those_of_the_aggregators_that_speak_the_protocol(cap: int) -> None:
+    assert [each.value for each in Strategy] == [each.value for each in strategies.Strategy]
+    purchases = [(170_000 + place, 300 + 10 * place) for place in range(20)]
+    history = strategies.History(
+        strategies.Row(1, price, energy_wh, is_accepted=True) for price, energy_wh in purchases
+    )
+    newest = list(reversed(purchases))
+    assert similar(newest, 500) == history.similar(500)
+    for strategy in Strategy:
+        own, theirs = Random(1), Random(2)
+        for _ in range(200):
+            ours = bid(strategy, RESERVE, cap, similar(newest, 500), own)
+            other = strategies.bid_price(
+                strategies.Strategy(strategy.value),
+                500,
+                reserve=RESERVE,
+                cap=cap,
+                history=history,
+                rng=theirs,
+            )
+            assert (ours is None) == (other is None)
+            if ours is not None and other is not None:
+                drawn = {
+                    Strategy.RANDOM: cap - RESERVE,
+                    Strategy.INTELLIGENT: 2 * STEP,
+                }.get(strategy, 0)
+                assert abs(ours - other) <= drawn

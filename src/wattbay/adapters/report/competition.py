@@ -16,6 +16,7 @@ from wattbay.adapters.report.words import MINUS, count
 
 TITLE = "Does competition pay battery owners more?"
 UNIT = "c/kWh"
+NO_BREAK = "\u00a0"
 FEW = (1, 2, 10)
 """Numbers of aggregators that charts show; tables have all."""
 TERMS = (
@@ -120,7 +121,7 @@ def _answer(found: Document) -> str:
     text = (
         f"Ten aggregators leave owners {_more_or_less(least.figures.gain)} to "
         f"{_more_or_less(best.figures.gain)} for a kWh of surplus than one utility, by how they "
-        f"bid. At best, that is {_more_or_less(lead)} than use at home."
+        f"bid.{_alone(found)} At best, ten leave {_more_or_less(lead)} than use at home."
     )
     cells = [
         ("One utility", utility, "feed-in tariff; the battery rests"),
@@ -133,11 +134,26 @@ def _answer(found: Document) -> str:
         f"<small>{_reach(one.figures.net)}{escape(beside)}</small></a></li>"
         for name, one, beside in cells
     )
-    return f'<div class="answer"><p>{escape(text)}</p><ul class="figures">{figures}</ul></div>'
+    return (
+        f'<div class="answer"><p>{escape(_set(text))}</p><ul class="figures">{figures}</ul></div>'
+    )
 
 
 def _reach(found: Estimate) -> str:
     return "" if found.half_width is None else f"± {number(found.half_width)} c: "
+
+
+def _alone(found: Document) -> str:
+    """Say what one aggregator does without any competition."""
+    gains = [
+        one.figures.gain
+        for one in found.regimes
+        if one.bidders == 1 and one.use == "sale" and one.has_extras
+    ]
+    if not gains:
+        return ""
+    ends = [pick(gains, key=lambda gain: gain.mean) for pick in (min, max)]
+    return f" One aggregator alone leaves {' to '.join(_more_or_less(end) for end in ends)}."
 
 
 def _more_or_less(found: Estimate) -> str:
@@ -152,7 +168,7 @@ def _findings(found: Document) -> Section:
         here = [finding for finding in found.verdict if finding.helps is helps]
         if here:
             items = "".join(
-                f"<li><b>{escape(finding.about)}</b> {escape(_with_minus(finding.text))}</li>"
+                f"<li><b>{escape(finding.about)}</b> {escape(_set(finding.text))}</li>"
                 for finding in here
             )
             parts.append(f"<h3>{escape(heading)}</h3><ul>{items}</ul>")
@@ -173,9 +189,10 @@ def _findings(found: Document) -> Section:
     )
 
 
-def _with_minus(text: str) -> str:
-    """Write a true minus before figures."""
-    return re.sub(r"-(?=[0-9])", MINUS, text)
+def _set(text: str) -> str:
+    """Write a true minus before figures, and keep figures with their intervals and units."""
+    kept = re.sub(r"(?<=[0-9]) (?=± )|(?<=±) (?=[0-9])|(?<=[0-9]) (?=[c%])", NO_BREAK, text)
+    return re.sub(r"-(?=[0-9])", MINUS, kept)
 
 
 def _chosen(found: Document) -> Iterator[Told]:
