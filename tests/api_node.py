@@ -241,10 +241,8 @@ def a_node(
     door = Door(people, secrets, wall, community=TOWN, passwords=Passwords(QUICK))
     if not people.has_logins():
         _let_in(people, door)
-    watch = Watch()
+    watch, wire, amiss = Watch(), MemoryWire(), dict[str, str]()
     readings, latest, alerts = MemoryReadingStore(), MemoryLatest(), MemoryAlertStore()
-    wire, amiss = MemoryWire(), dict[str, str]()
-
     node = Node(
         community=TOWN,
         calendar=Calendar("Europe/London"),
@@ -269,10 +267,9 @@ def a_node(
         origins=origins,
         cursor_key=secrets.cursor_keys[0],
     )
-    node = replace(node, **parts)
     return Bench(
-        node, kernel, clock, wall, journal, people, door, history, readings, latest, alerts,
-        watch, wire, amiss,
+        replace(node, **parts), kernel, clock, wall, journal, people, door, history, readings,
+        latest, alerts, watch, wire, amiss,
     )  # fmt: skip
 
 

@@ -24,8 +24,14 @@ ENVIRONMENT = {"WATTBAY_HTTP__PORT": "0", "WATTBAY_MQTT__PORT": "0", "NO_COLOR":
 class Service:
     """A `wattbay serve` that runs, and what it printed."""
 
-    def __init__(self, arguments: list[str], folder: Path, settings: Mapping[str, str]) -> None:
-        self._command = [sys.executable, "-m", "wattbay", "serve", *arguments]
+    def __init__(
+        self,
+        arguments: list[str],
+        folder: Path,
+        settings: Mapping[str, str],
+        program: tuple[str, ...] = ("wattbay", "serve"),
+    ) -> None:
+        self._command = [sys.executable, "-m", *program, *arguments]
         self._environment = {**os.environ, **ENVIRONMENT, **settings}
         self._output = folder / "printed.txt"
         self._log = folder / "log.txt"

@@ -143,6 +143,8 @@ def register(  # noqa: PLR0913, PLR0917 - one parameter an option
     \b
     Examples:
       wattbay device register m07.pem london m07
+      wattbay device register battery.toml london etp-101 --kind battery --pod h07 \\
+          --to https://market.example:8443 --key-file p07.key
       wattbay device register b07.pem london b07 --kind battery --pod h07 \\
         --to https://market.example:8443 --key-file p07.key --power-max-kw 5
       wattbay device register n07.pem london n07 --pod h07 --final-registers 48213,9120 \\

@@ -8,9 +8,19 @@ from typing import NamedTuple
 
 import msgspec
 
+from wattbay.adapters.etp.envelope import Scheme
+from wattbay.adapters.etp.key_file import read_keys
+from wattbay.adapters.etp.proofs import signer_of
 from wattbay.adapters.mqtt import enrolment
 from wattbay.adapters.mqtt.enrolment import DeviceKind, Enrolment
-from wattbay.adapters.mqtt.keys import Algorithm, algorithm_of, read_key, write_key
+from wattbay.adapters.mqtt.keys import (
+    Algorithm,
+    Ed25519Signer,
+    Signer,
+    algorithm_of,
+    read_key,
+    write_key,
+)
 from wattbay.adapters.rest.client import Json, RestClient, path_of
 from wattbay.cli.device_work import check_names, registers_shown
 from wattbay.errors import AdapterError, ConfigError, Fault
@@ -19,6 +29,8 @@ from wattbay.kernel.clock import SystemClock
 
 KEY_VARIABLE = "WATTBAY_API_KEY"
 W_PER_KW = 1_000
+ETP_KEYS = ".toml"
+"""How files of keys for the Energy Trading Protocol end."""
 
 
 class Counter(NamedTuple):
@@ -36,14 +48,26 @@ class Counter(NamedTuple):
         ConfigError
             If there is no key.
         """
-        return RestClient(self.to, key=self._key(), authority=self.authority)
+        return RestClient(self.to, key=self.key(), authority=self.authority)
 
-    def _key(self) -> str:
+    def key(self, option: str = "--key-file") -> str:
+        """Return the API key in whose name it is called.
+
+        Parameters
+        ----------
+        option
+            By which its file is named.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
         if self.key_file is None:
             key = os.environ.get(KEY_VARIABLE, "")
             if not key:
                 remedy = f"a file with an API key, or {KEY_VARIABLE}"
-                raise ConfigError(Fault("--key-file", "in whose name?", remedy))
+                raise ConfigError(Fault(option, "in whose name?", remedy))
             return key
         try:
             text = self.key_file.read_text(encoding="utf-8").strip()
@@ -94,9 +118,30 @@ def made(wish: Wish) -> Enrolment:
         fault = Fault("--kind", f"{wish.kind!r}", ", ".join(DeviceKind))
         raise ConfigError(fault) from None
     return enrolment.request(
-        CommunityId(wish.community), MeterId(wish.name), kind, read_key(wish.key),
+        CommunityId(wish.community), MeterId(wish.name), kind, _signer(wish),
         SystemClock().now(), challenge=wish.challenge,
     )  # fmt: skip
+
+
+def _signer(wish: Wish) -> Signer:
+    """Return what a device signs with: a key in PEM, or one that `wattbay etp keys` drew.
+
+    Raises
+    ------
+    ConfigError
+        If the file is of another device, or holds a shared secret: that proves nothing to a third.
+    """
+    if wish.key.suffix != ETP_KEYS:
+        return read_key(wish.key)
+    me = read_keys(wish.key).me
+    if signer_of(me.device_id) != wish.name:
+        what = f"{wish.key} is of device {me.device_id}"
+        raise ConfigError(Fault("NAME", what, signer_of(me.device_id)))
+    if me.scheme is not Scheme.ED25519:
+        raise ConfigError(
+            Fault(str(wish.key), "holds a shared secret", "wattbay etp keys draws one")
+        )
+    return Ed25519Signer(me.secret)
 
 
 def register(wish: Wish, counter: Counter | None, place: Place, out: Path) -> None:

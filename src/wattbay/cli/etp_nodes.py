@@ -20,6 +20,31 @@ Hidden = Annotated[
     bool, typer.Option("--no-discovery", help="Neither be found in a group, nor look for others.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For a program to read.")]
+MayBuy = Annotated[
+    list[int] | None,
+    typer.Option(help="Who may buy, and has credit: a device. (otherwise all in the keys)"),
+]
+AtFirst = Annotated[float | None, typer.Option(help="What it holds at first. (otherwise 80 %)")]
+WindowMs = Annotated[
+    int, typer.Option(help="Bids are collected so long, and the best wins; 0: the first.")
+]
+CreditCents = Annotated[
+    int | None, typer.Option(help="What each bidder may owe. (otherwise 100000)")
+]
+BessFolder = Annotated[
+    Path | None,
+    typer.Option(help="Where its journal, or what it brings, is kept. (otherwise bess-DEVICE)"),
+]
+Speed = Annotated[
+    int | None, typer.Option(help="How many seconds pass in one. 1 to 3600. (otherwise 60)")
+]
+ServiceUrl = Annotated[
+    str | None, typer.Option(help="URL of a community's service, to sell there.")
+]
+ApiKeyFile = Annotated[
+    Path | None, typer.Option(help="An API key of it. (otherwise WATTBAY_API_KEY)")
+]
+ServiceAuthority = Annotated[Path | None, typer.Option(help="PEM of who signed its certificate.")]
 FleetFile = Annotated[
     Path | None, typer.Option(help="A fleet file. (otherwise three batteries, five aggregators)")
 ]
@@ -65,27 +90,23 @@ def bess(  # noqa: PLR0913, PLR0917 - one parameter an option
     device: Annotated[int, typer.Argument(help="The id of the battery.")] = 101,
     keys: Keys = None,
     plain: Plain = False,
-    bidder: Annotated[
-        list[int] | None,
-        typer.Option(help="Who may buy, and has credit: a device. (otherwise all in the keys)"),
-    ] = None,
+    bidder: MayBuy = None,
     capacity_kwh: Annotated[float, typer.Option(help="What it can hold.")] = 15.0,
-    level_kwh: Annotated[
-        float | None, typer.Option(help="What it holds at first. (otherwise 80 %)")
-    ] = None,
+    level_kwh: AtFirst = None,
     for_sale: Annotated[float, typer.Option(help="Share of it that is for sale. [%]")] = 80.0,
     reserve_cents: Annotated[float, typer.Option(help="It sells for no less, per kWh.")] = 8.0,
     discharge_kw: Annotated[float, typer.Option(help="How fast it gives.")] = 5.0,
-    window_ms: Annotated[
-        int, typer.Option(help="Bids are collected so long, and the best wins; 0: the first.")
-    ] = 300,
-    credit_cents: Annotated[int, typer.Option(help="What each bidder may owe.")] = 100_000,
+    window_ms: WindowMs = 300,
+    credit_cents: CreditCents = None,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="TCP port, and UDP; 0: any free one.")] = 0,
-    folder: Annotated[
-        Path | None, typer.Option(help="Where its journal is kept. (otherwise bess-DEVICE)")
-    ] = None,
-    speed: Annotated[int, typer.Option(help="How many seconds pass in one. 1 to 3600.")] = 60,
+    folder: BessFolder = None,
+    speed: Speed = None,
+    service: ServiceUrl = None,
+    api_key_file: ApiKeyFile = None,
+    service_authority: ServiceAuthority = None,
+    pod: Annotated[str | None, typer.Option(help="For which pod it sells there.")] = None,
+    product: Annotated[str | None, typer.Option(help="In which product: a bilateral one.")] = None,
     group: McGroup = GROUP,
     group_port: McPort = 8888,
     interface: Interface = "",
@@ -99,10 +120,15 @@ def bess(  # noqa: PLR0913, PLR0917 - one parameter an option
     The battery itself and its meter are simulated. Ctrl-C stops it;
     starting again goes on where it was.
 
+    With --service it keeps no journal: its sales are brought to a community,
+    and are settled there by what real meters see.
+
     \b
     Examples:
       wattbay etp bess 101 --plain --bidder 201 --bidder 202
       wattbay etp bess 101 --keys battery.toml --host 192.0.2.7 --reserve-cents 9.5
+      wattbay etp bess 101 --keys battery.toml --service https://market.example:8443 \\
+          --api-key-file h07.key --pod h07 --product immediate
     """
     from wattbay.adapters.etp.datagrams import Group
     from wattbay.assembly.etp import Where
@@ -114,14 +140,25 @@ def bess(  # noqa: PLR0913, PLR0917 - one parameter an option
     fleet = fleet_of(
         Alone(
             device, capacity_kwh, level_kwh, reserve_cents, for_sale, discharge_kw, window_ms,
-            bidders=found, credit_cents=credit_cents, speed=speed,
+            bidders=found, credit_cents=100_000 if credit_cents is None else credit_cents,
+            speed=60 if speed is None else speed,
         )
     )  # fmt: skip
-    where = None if no_discovery else Group(group, group_port, interface)
-    serving = Serving(
-        folder or Path(f"bess-{device}"), Where(host, (port,) if port else ()), where,
-        as_json=as_json,
-    )  # fmt: skip
+    group_of = None if no_discovery else Group(group, group_port, interface)
+    where = folder or Path(f"bess-{device}")
+    if service is not None:
+        from wattbay.assembly.etp_home import Home
+        from wattbay.cli.etp_service import Selling, Service, check_options, sell
+
+        unfit = {
+            "--bidder": bool(bidder), "--credit-cents": credit_cents is not None,
+            "--speed": speed is not None,
+        }  # fmt: skip
+        there = Service(service, api_key_file, service_authority, pod, product)
+        signed = check_options(known, device, there, unfit)
+        home = Home(fleet.batteries[0].bess, fleet.batteries[0].rules, where)
+        raise typer.Exit(sell(signed, there, Selling(home, host, port, group_of, as_json)))
+    serving = Serving(where, Where(host, (port,) if port else ()), group_of, as_json=as_json)
     raise typer.Exit(serve(fleet, None if known is None else {device: known}, serving))
 
 

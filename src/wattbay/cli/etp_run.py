@@ -215,7 +215,7 @@ async def _serve(
                 beacon.start()
                 beacons.append(beacon)
         _greet(market, serving)
-        market.board.listeners.append(lambda one: _told(one, as_json=serving.as_json))
+        market.board.listeners.append(lambda one: told(one, as_json=serving.as_json))
         for bidder, battery in itertools.product(bidders, market.addresses.items()):
             bidder.call(*battery)
         tasks += [asyncio.create_task(bidder.run()) for bidder in bidders]
@@ -263,7 +263,8 @@ def line_of(happening: Happening) -> str | None:
             return None
 
 
-def _told(happening: Happening, *, as_json: bool) -> None:
+def told(happening: Happening, *, as_json: bool) -> None:
+    """Print what happened, for people or for a program."""
     if as_json:
         from wattbay.adapters.etp.telling import text_of
 
