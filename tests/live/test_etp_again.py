@@ -163,7 +163,7 @@ def test_killed_aggregator_has_one_outcome_as_the_market_has_it(
             str(address.port),
             str(log),
         ]
-        with subprocess.Popen(command, cwd=ROOT) as program:  # noqa: ASYNC220 - returns at once
+        with subprocess.Popen([*command, str(log)], cwd=ROOT) as program:  # noqa: ASYNC220 - returns at once
             try:
                 await until_async(lambda: desk.told, "the market is told")
             finally:
@@ -244,7 +244,7 @@ def test_bid_that_cannot_be_kept_is_never_confirmed(run: Run, tmp_path: Path) ->
     run(scene())
 
 
-# --- calling ---------------------------------------------------------------------------------------
+# --- calling ------------------------------------------------------------------------------------
 
 
 @on_both_loops
