@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wattbay.adapters.etp.desk import key_in
+from wattbay.adapters.etp.auctions import Key
+from wattbay.adapters.etp.desk import key_in, request_of
 from wattbay.adapters.etp.envelope import head_of
 from wattbay.adapters.etp.proofs import Signers, check_sale, signer_of
 from wattbay.core.exchange import State
@@ -28,7 +29,7 @@ class SaleConsents:
 
     def buyer_of(self, request: RequestId | None) -> PodId | None:
         """Return for which pod somebody buys in the sale that a request names; None if unknown."""
-        named = key_in(request)
+        named = _named(request)
         return None if named is None else self._signers.pod_of(signer_of(named[1][0]))
 
     def check(self, sale: ConcludeSale, now: Instant) -> None:
@@ -39,7 +40,7 @@ class SaleConsents:
         WireError
             If that is not shown.
         """
-        named = key_in(sale.request)
+        named = _named(sale.request)
         if named is None:
             msg = "no bid is named: the Idempotency-Key is etp-BATTERY-BIDDER-MESSAGE, each in hex"
             raise WireError(msg)
@@ -69,3 +70,12 @@ class SaleConsents:
         if self._signers.pod_of(name) != pod:
             msg = f"other {what}: {name} does not stand behind {pod}"
             raise WireError(msg)
+
+
+def _named(request: RequestId | None) -> tuple[int, Key] | None:
+    """Return the battery and the bid that a request names; None where it is written otherwise.
+
+    A number has many spellings in hex, and under each a bid could be sold once more.
+    """
+    named = key_in(request)
+    return named if named is not None and request_of(*named) == request else None

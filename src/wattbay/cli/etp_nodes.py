@@ -127,8 +127,8 @@ def bess(  # noqa: PLR0913, PLR0917 - one parameter an option
     Examples:
       wattbay etp bess 101 --plain --bidder 201 --bidder 202
       wattbay etp bess 101 --keys battery.toml --host 192.0.2.7 --reserve-cents 9.5
-      wattbay etp bess 101 --keys battery.toml --service https://market.example:8443 \\
-          --api-key-file h07.key --pod h07 --product immediate
+      wattbay etp bess 101 --keys battery.toml --api-key-file h07.key \\
+        --service https://market.example:8443 --pod h07 --product immediate
     """
     from wattbay.adapters.etp.datagrams import Group
     from wattbay.assembly.etp import Where

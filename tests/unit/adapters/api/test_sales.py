@@ -187,6 +187,16 @@ def test_sale_under_no_name_of_a_known_bid_is_refused(key: str | None) -> None:
     assert brought(a_market(), a_body(buyer="h02"), key).status_code == 409
 
 
+@pytest.mark.parametrize("key", ["etp-065-c9-4d", "etp-6_5-c9-4d", "etp-65-C9-4d", "etp-65-c9-4D"])
+def test_bid_is_not_sold_again_under_another_spelling_of_its_name(key: str) -> None:
+    bench = a_market()
+    assert brought(bench, a_body()).status_code == 201
+    for body in (a_body(), a_body(buyer="h02")):
+        answer = brought(bench, body, key)
+        assert (answer.status_code, answer.json()["type"][-10:]) == (409, "not-agreed")
+    assert len(trades(bench)) == 2
+
+
 def test_battery_of_another_pod_sells_nothing() -> None:
     bench = a_market()
     head = bench.journal.head
