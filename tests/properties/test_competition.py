@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattbay.simulation.competition.market import Account, Battery, Books, Market, live
+from wattbay.adapters.etp.bess import effective_reserve, energy_status
+from wattbay.simulation.competition.market import Account, Battery, Books, Market, best, live
 from wattbay.simulation.competition.regimes import BY_NAME, KINDS, Regime, Use, auctions
-from wattbay.simulation.competition.rules import Strategy, best, bid, effective_reserve
 from wattbay.simulation.competition.world import Owner, Terms, World
 
 STEPS = 40
@@ -131,7 +129,7 @@ def test_price_lies_between_the_effective_reserve_and_the_winners_cap(
 def test_more_truthful_bidders_never_lower_the_best_bid(
     caps: list[int], reserve: int, level_share: float
 ) -> None:
-    least = effective_reserve(reserve, level_share)
+    least = effective_reserve(reserve, energy_status(level_share, 1))
     highest = -1
     for count in range(1, len(caps) + 1):
         bids = [cap if cap >= least else None for cap in caps[:count]]
@@ -141,21 +139,6 @@ def test_more_truthful_bidders_never_lower_the_best_bid(
         assert won >= highest
         highest = won
     assert highest == max([cap for cap in caps if cap >= least], default=-1)
-
-
-@given(
-    st.sampled_from(Strategy),
-    st.integers(0, 300_000),
-    st.integers(0, 300_000),
-    st.lists(st.integers(0, 400_000), max_size=10),
-    st.integers(0, 99),
-)
-def test_bid_is_none_or_between_reserve_and_cap(
-    strategy: Strategy, reserve: int, cap: int, history: list[int], seed: int
-) -> None:
-    found = bid(strategy, reserve, cap, history, Random(seed))
-    assert (found is None) == (cap < reserve)
-    assert found is None or reserve <= found <= cap
 
 
 @given(a_world(), REGIMES, TERMS)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from wattbay.adapters.etp.strategies import Strategy
 from wattbay.adapters.report.competed import Estimate, Helps, Told
 from wattbay.periods import DAY, HOUR, instant
 from wattbay.simulation.competition.figures import Drawn, quantile
@@ -20,7 +21,6 @@ from wattbay.simulation.competition.regimes import (
     Use,
     auctions,
 )
-from wattbay.simulation.competition.rules import Strategy
 from wattbay.simulation.competition.verdict import verdict
 from wattbay.simulation.competition.world import (
     DAYS_MAX,

@@ -42,16 +42,16 @@ class Row(NamedTuple):
 class History:
     """What an aggregator remembers of its bids, newest last."""
 
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
-        """Begin with what is known."""
-        self._rows: deque[Row] = deque(rows, maxlen=HISTORY_MAX)
+    def __init__(self, rows: Iterable[Row] = (), rows_max: int = HISTORY_MAX) -> None:
+        """Begin with what is known; beyond `rows_max` the oldest is forgotten."""
+        self._rows: deque[Row] = deque(rows, maxlen=rows_max)
 
     def __len__(self) -> int:
         """Return how many bids are remembered."""
         return len(self._rows)
 
     def add(self, row: Row) -> None:
-        """Remember a bid; beyond `HISTORY_MAX` the oldest is forgotten."""
+        """Remember a bid, the oldest of too many in its place."""
         self._rows.append(row)
 
     @property
@@ -95,7 +95,7 @@ def bid_price(
         return None
     match strategy:
         case Strategy.RANDOM:
-            return rng.randint(reserve, cap)
+            return _drawn(reserve, cap, rng)
         case Strategy.CONSERVATIVE:
             return min(cap, reserve + STEP)
         case Strategy.AGGRESSIVE:
@@ -112,8 +112,13 @@ def predicted(energy_wh: int, *, reserve: int, cap: int, history: History, rng: 
     known = history.similar(energy_wh)
     if not known:
         return (reserve + cap) // 2
-    price = sum(known) // len(known) + rng.randint(-STEP, STEP)
+    price = sum(known) // len(known) + _drawn(-STEP, STEP, rng)
     return max(reserve, min(cap, price))
+
+
+def _drawn(least: int, most: int, rng: Random) -> int:
+    """Return one of the whole numbers from `least` to `most`, each as likely."""
+    return least + int(rng.random() * (most - least + 1))
 
 
 class Supply(NamedTuple):

@@ -11,18 +11,13 @@ to the last integer. Wear is a cost of the owner that nobody gets; losses are en
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
+from wattbay.adapters.etp.bess import EnergyStatus, effective_reserve, energy_status
+from wattbay.adapters.etp.strategies import History, Row, Strategy, bid_price
 from wattbay.simulation.competition.regimes import EQUILIBRIUM, Regime, Use
-from wattbay.simulation.competition.rules import (
-    Strategy,
-    best,
-    bid,
-    effective_reserve,
-    similar,
-)
 from wattbay.simulation.competition.world import Owner, Terms, World
 from wattbay.units import PPM
 
@@ -140,6 +135,16 @@ def equilibrium_bid(reserve: int, cap: int, known: int, extra_high: int, rivals:
     return max(reserve, cap - shade)
 
 
+def best(bids: Sequence[int | None]) -> int | None:
+    """Return the place of the highest bid, ties to the earlier; None where nobody bids."""
+    found: int | None = None
+    highest = 0
+    for place, price in enumerate(bids):
+        if price is not None and (found is None or price > highest):
+            found, highest = place, price
+    return found
+
+
 class Market:
     """Aggregators that bid for what a battery offers; the highest bid wins, and pays what it is."""
 
@@ -149,9 +154,7 @@ class Market:
         """Let aggregators begin without any history."""
         self._kinds = [None if kind == EQUILIBRIUM else Strategy(kind) for kind in regime.bidders]
         self._count = len(regime.bidders)
-        self._history: list[deque[tuple[int, int]]] = [
-            deque(maxlen=HISTORY_MAX) for _ in regime.bidders
-        ]
+        self._history = [History(rows_max=HISTORY_MAX) for _ in regime.bidders]
         self._rng = Random(f"{world.seed} {regime.name}")
         self._terms = terms
         self._world = world
@@ -179,7 +182,7 @@ class Market:
         if place is None or price is None:
             return None
         winner = order[place]
-        self._history[winner].appendleft((price, energy_wh))
+        self._history[winner].add(Row(0, price, energy_wh, is_accepted=True))
         return winner, price
 
     def _bid(self, who: int, step: int, reserve: int, energy_wh: int) -> int | None:
@@ -187,8 +190,8 @@ class Market:
         if kind is None:
             known = self._world.known[step]
             return equilibrium_bid(reserve, cap, known, self._terms.extra_high, self._count)
-        history = similar(self._history[who], energy_wh) if kind is Strategy.INTELLIGENT else ()
-        return bid(kind, reserve, cap, history, self._rng)
+        history, rng = self._history[who], self._rng
+        return bid_price(kind, energy_wh, reserve=reserve, cap=cap, history=history, rng=rng)
 
 
 def live(world: World, regime: Regime, terms: Terms) -> Lived:
@@ -231,7 +234,7 @@ class Battery:
         self._terms = terms
         self._use = use
         self._world = world
-        self.least = effective_reserve(owner.reserve, 1.0)
+        self.least = effective_reserve(owner.reserve, EnergyStatus.HIGH)
         """What it sells for when it is full: the least there is. [nano-currency per Wh]"""
         self.level_wh = 0
 
@@ -275,7 +278,7 @@ class Battery:
         energy = min(self._most_wh(held - kept), owner.step_wh - given_wh)
         if energy <= DEPLETED_WH:
             return 0
-        reserve = effective_reserve(owner.reserve, held / owner.capacity_wh)
+        reserve = effective_reserve(owner.reserve, energy_status(held, owner.capacity_wh))
         if highest < reserve:
             return 0
         sold = market.sell(step, reserve, energy)

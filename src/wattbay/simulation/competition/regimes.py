@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from wattbay.simulation.competition.rules import Strategy
+from wattbay.adapters.etp.strategies import Strategy
 from wattbay.simulation.competition.world import AGGREGATORS_MAX
 
 EQUILIBRIUM = "equilibrium"

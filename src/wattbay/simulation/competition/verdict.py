@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from wattbay.adapters.etp.strategies import Strategy
 from wattbay.adapters.report.competed import Estimate, Finding, Helps, Told, Variant
 from wattbay.simulation.competition.regimes import (
     BARE,
@@ -17,7 +18,6 @@ from wattbay.simulation.competition.regimes import (
     Use,
     auctions,
 )
-from wattbay.simulation.competition.rules import Strategy
 from wattbay.simulation.competition.world import AGGREGATORS_MAX
 
 CLAIMED = "25 to 200 %"
