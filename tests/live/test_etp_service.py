@@ -110,7 +110,7 @@ def kept(homes: Homes, path: str) -> list[dict[str, object]]:
     return [one for one in newest.values() if one["sold_wh"]]
 
 
-@pytest.mark.parametrize("victim", ["service", "battery"])
+@pytest.mark.parametrize("victim", ["service", "battery", "both"])
 def test_sale_is_one_whoever_is_killed_between_confirmation_and_answer(
     homes: Homes, victim: str
 ) -> None:
@@ -124,7 +124,7 @@ def test_sale_is_one_whoever_is_killed_between_confirmation_and_answer(
         if is_kept_back.is_set():
             return True
         # It stands in the journal, and nobody was told.
-        if victim == "service":
+        if victim != "battery":
             homes.service.kill()
         else:
             battery.kill()
@@ -136,9 +136,14 @@ def test_sale_is_one_whoever_is_killed_between_confirmation_and_answer(
     battery.start(LISTENS)
     bidder.start()
     until(is_kept_back.is_set, "the sale is brought")
-    if victim == "service":
+    if victim == "both":
+        # The battery is stopped while nobody knows what became of the sale.
+        until(lambda: "does not answer" in battery.printed, "the battery knows of it")
+        assert battery.stop() == 0
+        assert "Traceback" not in battery.printed
+    if victim != "battery":
         homes.service.start()
-    else:
+    if victim != "service":
         battery.start(LISTENS)
     until(lambda: bidder.is_over, "the aggregator hears of it")
     assert (outcome(bidder.printed)["settled"], outcome(bidder.printed)["bought_wh"]) == (1, 400)

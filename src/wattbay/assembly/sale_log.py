@@ -8,6 +8,7 @@ the battery holds: a sale is taken off it in the line that says how it ended.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from wattbay.errors import AdapterError
 LINES_MAX = 10_000
 """Of a file, before it is written anew without the sales that have ended."""
 _OWNER_ONLY = 0o600
+
+if sys.platform != "win32":
+    import fcntl
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True, tag="brought"):
@@ -55,14 +59,35 @@ class SaleLog:
             If it cannot be read or written.
         """
         self._file, self._lines_max = file, lines_max
+        self._lock = self._locked()
         self.level_wh = level_wh
         self.pending: dict[str, Brought] = {}
         """By request, those without an outcome."""
-        self._read()
         try:
+            self._read()
             self._out = self._written_anew()
         except OSError as error:
+            os.close(self._lock)
             raise self._fault("written", error) from error
+        except AdapterError:
+            os.close(self._lock)
+            raise
+
+    def _locked(self) -> int:
+        """Return what keeps other programs off the file until it is closed, or we die."""
+        beside = self._file.with_name(f"{self._file.name}.lock")
+        try:
+            lock = os.open(beside, os.O_WRONLY | os.O_CREAT, _OWNER_ONLY)
+        except OSError as error:
+            raise self._fault("written", error) from error
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                msg = f"{self._file} is in use by another program: a battery has one node"
+                raise AdapterError(msg) from None
+        return lock
 
     def _read(self) -> None:
         try:
@@ -141,6 +166,7 @@ class SaleLog:
         """Let go of the file."""
         if self._out >= 0:
             os.close(self._out)
+            os.close(self._lock)
         self._out = -1
 
 

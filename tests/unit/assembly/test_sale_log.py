@@ -22,14 +22,21 @@ def test_sale_without_an_outcome_is_known_again(tmp_path: Path) -> None:
         log.bring(a_sale(number))
     log.end(a_sale(0).request, 9_600.0)
     log.end(a_sale(1).request)
-    # As when it is killed: nobody closes it.
+    log.close()
     again = SaleLog(file, 1.0)
     assert again.pending == {a_sale(2).request: a_sale(2)}
     assert again.level_wh == 9_600.0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again.close()
+    again.close()
+
+
+def test_battery_has_one_node(tmp_path: Path) -> None:
+    log = SaleLog(tmp_path / "sales.jsonl", 1.0)
+    with pytest.raises(AdapterError, match="in use by another program: a battery has one node"):
+        SaleLog(tmp_path / "sales.jsonl", 1.0)
     log.close()
-    again.close()
-    again.close()
+    SaleLog(tmp_path / "sales.jsonl", 1.0).close()
 
 
 def test_half_a_line_at_the_end_was_never_brought(tmp_path: Path) -> None:
