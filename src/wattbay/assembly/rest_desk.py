@@ -16,6 +16,7 @@ from wattbay.adapters.etp.desk import key_in, parts, request_of
 from wattbay.adapters.etp.messages import RejectCode
 from wattbay.adapters.rest.client import Json, Refused, RestClient, path_of
 from wattbay.assembly.sale_log import Brought, SaleLog
+from wattbay.core.sales import SALE_PARTS_MAX
 from wattbay.errors import AdapterError, ConfigError, Fault
 from wattbay.ids import PodId, ProductId, RequestId
 from wattbay.periods import HOUR, Instant, instant, to_text
@@ -143,10 +144,14 @@ class RestDesk:
 
     def fault(self, bidder: int, price: int, energy_wh: int) -> RejectCode | None:
         """Return why the service would not take a sale, as far as that is known here."""
-        del bidder, energy_wh
+        del bidder
         market = self.market
         is_priced = market.price_min <= price - market.network_fee <= market.price_max
-        return None if is_priced and not self.is_away else RejectCode.MARKET_REFUSED
+        # Of the first and the last delivery there may be too little for a watt-hour.
+        deliveries = energy_wh * HOUR // self._discharge_w // market.isp_us
+        is_short = min(deliveries, energy_wh) <= SALE_PARTS_MAX
+        is_fit = is_priced and is_short and not self.is_away
+        return None if is_fit else RejectCode.MARKET_REFUSED
 
     def take_up(self, until: Instant) -> None:
         """Know until when the battery gives what it sold before."""

@@ -282,13 +282,16 @@ def test_pending_sale_that_is_refused_takes_nothing_off_the_battery(
 # --- what is known before --------------------------------------------------------------------
 
 
-def test_bid_is_not_accepted_while_the_service_is_away_or_at_a_price_out_of_bounds(
+def test_bid_is_not_accepted_while_the_service_is_away_or_out_of_bounds(
     scene: Scene,
 ) -> None:
     assert scene.desk.fault(BUYER, PRICE, 400) is None
     assert scene.desk.fault(BUYER, PRODUCT.price_max + FEE, 400) is None
     for price in (PRODUCT.price_max + FEE + 10, PRODUCT.price_min + FEE - 10):
         assert scene.desk.fault(BUYER, price, 400) is RejectCode.MARKET_REFUSED
+    # A hundred half-hours at 1 kW.
+    assert scene.desk.fault(BUYER, PRICE, 50_000) is None
+    assert scene.desk.fault(BUYER, PRICE, 51_000) is RejectCode.MARKET_REFUSED
     scene.wire.is_cut = True
     scene.run(lambda desk: desk.look())
     assert scene.desk.fault(BUYER, PRICE, 400) is RejectCode.MARKET_REFUSED
