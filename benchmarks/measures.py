@@ -12,6 +12,7 @@ from typing import NamedTuple
 from benchmarks import api, batches, blocks, ingest, start, trading
 from benchmarks import book as order_book
 from benchmarks import etp_codec as trading_protocol
+from benchmarks import etp_links as trading_links
 from benchmarks import history as past
 from benchmarks import postgres_journal as on_postgres
 from benchmarks import stream as streaming
@@ -19,6 +20,7 @@ from benchmarks import watch as watching
 from benchmarks.machine import cpu_s, run
 from tests.builders import EVE, MIDNIGHT, a_town, an_order
 from tests.servers import postgres
+from wattbay.adapters.etp.envelope import Scheme
 from wattbay.adapters.stores.postgres_journal import PostgresJournal
 from wattbay.core.commands import PlaceOrder
 from wattbay.core.events import OrderPlaced
@@ -341,6 +343,24 @@ def etp_codec() -> Iterator[Figure]:
         yield Figure(what, cost_us, "CPU µs")
 
 
+def etp_links() -> Iterator[Figure]:
+    """Measure what links of the Energy Trading Protocol carry; a hundred batteries for a minute."""
+    for scheme, bound in ((None, 20_000.0), (Scheme.HMAC, None), (Scheme.ED25519, None)):
+        name = "plain" if scheme is None else scheme.name
+        for is_pipelined, how in ((True, "pipelined"), (False, "one by one")):
+            found = trading_links.answered(scheme, is_pipelined=is_pipelined)
+            what = f"answers of a battery, {name}, {how}"
+            aim = None if bound is None else 2 * bound
+            yield Figure(what, found.per_cpu_s, "per CPU s", bound, aim, is_more_better=True)
+    left = trading_links.failure()
+    yield Figure("failure behind 10,000 statuses", left.clock_ms, "ms", 20, 5)
+    held = trading_links.held()
+    yield Figure("messages, 100 batteries, one minute", held.per_s, "per s", 1_000, 1_000,
+                 is_more_better=True)  # fmt: skip
+    yield Figure("critical ones, p99", held.p99_ms, "ms", 50, 25)
+    yield Figure("lost or late", held.lost + held.late, "messages", 0, 0)
+
+
 def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
     """Return what can be measured, by name, quickest first."""
     return {
@@ -361,4 +381,5 @@ def measures() -> dict[str, Callable[[], Iterator[Figure]]]:
         "week": week,
         "scale": scale,
         "year": year,
+        "etp-links": etp_links,
     }
