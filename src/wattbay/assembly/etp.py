@@ -186,7 +186,7 @@ class EtpMarket:
                 price = sale.price + self.fleet.product.network_fee
                 seller.restore(brought[1], price, sale.energy_wh, sale.entry)
                 until = Instant(sale.parts[-1].delivery + self.fleet.isp_us)
-                self.desk.take_up(member.device, until)
+                self.desk.take_up(member.device, until, sale.entry)
         return BessNode(
             seller, self.desk, guard_of(member.device), clock=self._clock, tell=self.board.tell
         )

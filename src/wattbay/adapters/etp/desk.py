@@ -14,7 +14,7 @@ from wattbay.adapters.etp.messages import RejectCode
 from wattbay.core.commands import Command
 from wattbay.core.events import Event, Rejected
 from wattbay.core.facts import Product
-from wattbay.core.sales import ConcludeSale, SalePart
+from wattbay.core.sales import SALE_PARTS_MAX, ConcludeSale, SalePart
 from wattbay.ids import PartyId, PodId, RequestId
 from wattbay.kernel.clock import Clock
 from wattbay.kernel.kernel import Answer
@@ -105,6 +105,8 @@ class MarketDesk:
         self._members = {member.device: member for member in members}
         self._not_before = not_before
         self._busy_until: dict[int, Instant] = {}
+        self._entries: dict[int, int] = {}
+        """The last sale of each battery."""
         self.discharge_w: dict[int, int] = {}
         """How fast each battery gives. [W]"""
         self.listeners: list[Callable[[Delivery], None]] = []
@@ -121,9 +123,14 @@ class MarketDesk:
     def _sale(
         self, bess: int, bidder: int, price: int, energy_wh: int, span: tuple[Instant, Instant]
     ) -> ConcludeSale | None:
-        """Return the command of a sale; None where a device is not known."""
+        """Return the command of a sale; None where it is of a stranger, or has too many parts."""
         seller, buyer = self._members.get(bess), self._members.get(bidder)
         if seller is None or buyer is None:
+            return None
+        # Looked at before they are made: whoever bids may name any amount. The first and the last
+        # delivery may be too short for a watt-hour.
+        deliveries = (span[1] - span[0]) // self._isp_us
+        if min(deliveries, energy_wh) > SALE_PARTS_MAX:
             return None
         return ConcludeSale(
             product=self._product.product, seller=seller.pod, buyer=buyer.pod,
@@ -152,7 +159,7 @@ class MarketDesk:
         start, end = self.span(bess, sale.energy_wh)
         command = self._sale(bess, bidder, sale.price, sale.energy_wh, (start, end))
         if command is None:
-            self._count("unknown device")
+            self._count("unknown device, or too long")
             return None
         # Held at once: a sale that is confirmed meanwhile goes behind this one.
         before = self._busy_until.get(bess)
@@ -163,10 +170,16 @@ class MarketDesk:
             case Rejected(reason=reason):
                 # Not heard, because too many wait, is as good as refused: it never will be.
                 self._count(reason.value)
-                if before is not None and self._busy_until[bess] == end:
-                    self._busy_until[bess] = before
+                if self._busy_until[bess] == end:
+                    self._free(bess, before)
                 return None
+            case _ if answer.seq <= self._entries.get(bess, 0):
+                # A sale from before, told again: what it promised is under way, or was given.
+                if self._busy_until[bess] == end:
+                    self._free(bess, before)
+                return answer.seq
             case _:
+                self._entries[bess] = answer.seq
                 delivery = Delivery(bess, start, end, sale.energy_wh, bidder, answer.seq)
                 for listener in self.listeners:
                     listener(delivery)
@@ -175,9 +188,17 @@ class MarketDesk:
     def _count(self, why: str) -> None:
         self.refused[why] = self.refused.get(why, 0) + 1
 
-    def take_up(self, bess: int, until: Instant) -> None:
-        """Know until when a battery gives what it sold before a restart."""
+    def _free(self, bess: int, before: Instant | None) -> None:
+        """Let a battery be busy as long as it was before a sale that takes no time."""
+        if before is None:
+            del self._busy_until[bess]
+        else:
+            self._busy_until[bess] = before
+
+    def take_up(self, bess: int, until: Instant, entry: int) -> None:
+        """Know a sale from before a restart: until when it is given, and its entry."""
         self._busy_until[bess] = max(until, self._busy_until.get(bess, until))
+        self._entries[bess] = max(entry, self._entries.get(bess, entry))
 
 
 def _named(command: ConcludeSale, request: RequestId, proof: tuple[bytes, ...]) -> ConcludeSale:
