@@ -92,8 +92,20 @@ class EtpMarket:
             fleet.community, fleet.calendar, lambda at: fleet.founding(at, keys), fleet.speed
         )
         settings = Settings(storage=Storage(folder=folder))
-        self.exchange = exchange = LiveExchange(settings, made=made)
-        self._know(keys)
+        self.exchange = LiveExchange(settings, made=made)
+        try:
+            self._check_fleet()
+            self._know(keys)
+            self._take_up(guard_of)
+        except BaseException:
+            self.exchange.close()
+            raise
+
+    # --- putting together ------------------------------------------------------------------------
+
+    def _take_up(self, guard_of: Callable[[int], Guard]) -> None:
+        """Put everything together, as history leaves it."""
+        fleet, exchange = self.fleet, self.exchange
         self.sales = Sales(fleet.product.product)
         joined: dict[PodId, int] = {}
         for seq, data, _ in exchange.journal.rows(1):
@@ -121,7 +133,28 @@ class EtpMarket:
         self.gateway: Gateway | None = None
         self.gateway_address: Address | None = None
 
-    # --- putting together ------------------------------------------------------------------------
+    def _check_fleet(self) -> None:
+        """Refuse a fleet that is not the one of which history speaks.
+
+        Raises
+        ------
+        ConfigError
+            Says who or what is another.
+        """
+        state, fleet, folder = self.exchange.state(), self.fleet, self.exchange.folder
+        faults = []
+        if state.registry.products.get(fleet.product.product) != fleet.product:
+            faults.append(f"{folder} is kept for another product {fleet.product.product}")
+        if state.registry.isp_us != fleet.isp_us:
+            faults.append(f"{folder} is kept for deliveries of another length")
+        for member, meter in zip(fleet.members, fleet.meters(), strict=True):
+            facts, use = state.registry.pods.get(member.pod), state.metering.meters.get(meter.meter)
+            if facts is None or use is None or use.pod != member.pod:
+                faults.append(f"device {member.device} is no member of the market in {folder}")
+            elif facts[-1].party != member.party or use.meter.key != meter.key:
+                faults.append(f"device {member.device} is somebody else in {folder}")
+        if faults:
+            raise ConfigError(*(Fault("--folder", what, "another folder") for what in faults))
 
     def _know(self, keys: Mapping[int, Key]) -> None:
         """Let history say who signs with which key from now on, where that is news.
@@ -152,7 +185,7 @@ class EtpMarket:
         since = max((facts[0].since for facts in pods.values()), default=Instant(0))
         desk = MarketDesk(
             submit=exchange.intake.submit, decide=exchange.exchange.decide, clock=exchange.clock,
-            product=fleet.product, isp_us=fleet.isp_us, members=fleet.members, not_before=since,
+            terms=Terms(fleet.product, fleet.isp_us, fleet.members, since), past=self.sales.sales,
         )  # fmt: skip
         for battery in fleet.batteries:
             desk.discharge_w[battery.member.device] = battery.bess.discharge_w
@@ -166,7 +199,8 @@ class EtpMarket:
             metering = state.metering.pods[member.pod]
             total = metering.totals[-1]
             seen = state.metering.meters[metering.meter].seen
-            known.append(Known(total.import_wh, total.export_wh, max(seen, default=0) >> 32))
+            boot = max(seen, default=0) >> 32
+            known.append(Known(total.import_wh, total.export_wh, boot, total.at))
             at = total.at if at is None else min(at, total.at)
         plant = Plant(fleet, self.exchange.clock.now() if at is None else at)
         plant.take_up(known, self.sales.sales.values())
@@ -177,6 +211,10 @@ class EtpMarket:
         member, bess = battery.member, battery.bess
         if member.pod in self.sales.levels:
             bess.level_wh = float(min(self.sales.levels[member.pod][0], bess.capacity_wh))
+        else:
+            # It stopped before it could tell how full it is, and may have sold before that.
+            sold = (sale for sale in self.sales.sales.values() if sale.seller == member.pod)
+            bess.level_wh = max(0.0, bess.level_wh - sum(sale.energy_wh for sale in sold))
         rng = Random(f"{self.fleet.seed}/{member.device}")
         seller = Seller(bess, battery.rules, rng, self._numbers, self._fault_of(member.device))
         seller.told_entry = self.sales.levels.get(member.pod, (0, self._joined[member.pod]))[1]
@@ -186,7 +224,7 @@ class EtpMarket:
                 price = sale.price + self.fleet.product.network_fee
                 seller.restore(brought[1], price, sale.energy_wh, sale.entry)
                 until = Instant(sale.parts[-1].delivery + self.fleet.isp_us)
-                self.desk.take_up(member.device, until, sale.entry)
+                self.desk.take_up(member.device, until)
         return BessNode(
             seller, self.desk, guard_of(member.device), clock=self._clock, tell=self.board.tell
         )
@@ -226,12 +264,22 @@ class EtpMarket:
         return {device for node in self.nodes for device in node.linked}
 
     async def run(self) -> None:
-        """Work until cancelled, or until something that cannot be done without fails."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.exchange.intake.run())
-            group.create_task(self._live())
+        """Work until cancelled, or until something that cannot be done without fails.
+
+        At the end batteries stop selling before the door closes: what was confirmed is answered.
+        """
+        intake = asyncio.create_task(self.exchange.intake.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_as_long_as(intake))
+                group.create_task(self._live())
+                for node in self.nodes:
+                    group.create_task(node.run())
+        finally:
             for node in self.nodes:
-                group.create_task(node.run())
+                await node.close()
+            intake.cancel()
+            await asyncio.gather(intake, return_exceptions=True)
 
     async def close(self) -> None:
         """Let go of everybody, and leave everything so that the next start is quick."""
@@ -318,3 +366,8 @@ class EtpMarket:
         self._told[member.device] = level_wh, answer.seq
         seller.told_entry = max(seller.told_entry, answer.seq)
         return True
+
+
+async def _as_long_as(work: asyncio.Task[None]) -> None:
+    """Return never, as long as a task does not fail; whoever waits no more does not end it."""
+    await asyncio.shield(work)

@@ -6,7 +6,7 @@ sold before: it cannot give twice its power. What falls into each delivery is tr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from wattbay.adapters.etp.auctions import Conclude, Key
@@ -20,6 +20,7 @@ from wattbay.kernel.clock import Clock
 from wattbay.kernel.kernel import Answer
 from wattbay.periods import HOUR, Instant
 from wattbay.units import share
+from wattbay.views.sales import Sale
 
 Submit = Callable[[Command], Awaitable[Answer]]
 Decide = Callable[[Command, Instant], list[Event]]
@@ -32,6 +33,17 @@ class Member(NamedTuple):
     device: int
     party: PartyId
     pod: PodId
+
+
+class Terms(NamedTuple):
+    """What is traded, and by whom."""
+
+    product: Product
+    isp_us: int
+    """How long a delivery is. [µs]"""
+    members: Sequence[Member]
+    not_before: Instant
+    """From when on the members have pods."""
 
 
 class Delivery(NamedTuple):
@@ -86,10 +98,8 @@ class MarketDesk:
         submit: Submit,
         decide: Decide,
         clock: Clock,
-        product: Product,
-        isp_us: int,
-        members: Iterable[Member],
-        not_before: Instant,
+        terms: Terms,
+        past: Mapping[RequestId, Sale],
     ) -> None:
         """Stand between nodes and the one door.
 
@@ -97,16 +107,14 @@ class MarketDesk:
         ----------
         clock
             That of the exchange.
-        not_before
-            From when on the members have pods.
+        past
+            The sales of the journal, kept up by whoever owns them.
         """
         self._submit, self._decide, self._clock = submit, decide, clock
-        self._product, self._isp_us = product, isp_us
-        self._members = {member.device: member for member in members}
-        self._not_before = not_before
+        self._product, self._isp_us = terms.product, terms.isp_us
+        self._members = {member.device: member for member in terms.members}
+        self._not_before, self._past = terms.not_before, past
         self._busy_until: dict[int, Instant] = {}
-        self._entries: dict[int, int] = {}
-        """The last sale of each battery."""
         self.discharge_w: dict[int, int] = {}
         """How fast each battery gives. [W]"""
         self.listeners: list[Callable[[Delivery], None]] = []
@@ -156,6 +164,12 @@ class MarketDesk:
             If the exchange stopped: the sale may or may not be history.
         """
         bidder = sale.key[0]
+        request = request_of(bess, sale.key)
+        if (known := self._past.get(request)) is not None:
+            # Told again by a battery that has forgotten it. Once sold, it is not given twice.
+            price = known.price + self._product.network_fee
+            is_same = (price, known.energy_wh) == (sale.price, sale.energy_wh)
+            return known.entry if is_same else None
         start, end = self.span(bess, sale.energy_wh)
         command = self._sale(bess, bidder, sale.price, sale.energy_wh, (start, end))
         if command is None:
@@ -164,7 +178,7 @@ class MarketDesk:
         # Held at once: a sale that is confirmed meanwhile goes behind this one.
         before = self._busy_until.get(bess)
         self._busy_until[bess] = end
-        named = _named(command, request_of(bess, sale.key), sale.proof)
+        named = _named(command, request, sale.proof)
         answer = await self._submit(named)
         match answer.events[0]:
             case Rejected(reason=reason):
@@ -173,13 +187,7 @@ class MarketDesk:
                 if self._busy_until[bess] == end:
                     self._free(bess, before)
                 return None
-            case _ if answer.seq <= self._entries.get(bess, 0):
-                # A sale from before, told again: what it promised is under way, or was given.
-                if self._busy_until[bess] == end:
-                    self._free(bess, before)
-                return answer.seq
             case _:
-                self._entries[bess] = answer.seq
                 delivery = Delivery(bess, start, end, sale.energy_wh, bidder, answer.seq)
                 for listener in self.listeners:
                     listener(delivery)
@@ -195,10 +203,9 @@ class MarketDesk:
         else:
             self._busy_until[bess] = before
 
-    def take_up(self, bess: int, until: Instant, entry: int) -> None:
-        """Know a sale from before a restart: until when it is given, and its entry."""
+    def take_up(self, bess: int, until: Instant) -> None:
+        """Know until when a battery gives what it sold before a restart."""
         self._busy_until[bess] = max(until, self._busy_until.get(bess, until))
-        self._entries[bess] = max(entry, self._entries.get(bess, entry))
 
 
 def _named(command: ConcludeSale, request: RequestId, proof: tuple[bytes, ...]) -> ConcludeSale:
