@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from wattbay.adapters.etp.amounts import kwh
 from wattbay.adapters.etp.auctions import MarketFault
 from wattbay.adapters.etp.board import Board
-from wattbay.adapters.etp.desk import MarketDesk, Member, key_in
+from wattbay.adapters.etp.desk import MarketDesk, Member, Terms, key_in
 from wattbay.adapters.etp.envelope import Key
 from wattbay.adapters.etp.gateway import Gateway
 from wattbay.adapters.etp.link import Guard
