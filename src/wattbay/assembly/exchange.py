@@ -196,9 +196,12 @@ class LiveExchange:
         if self.journal.last_seq == 0 or (self.street is None and self._made is None):
             return
         kept = self._community()
-        made_up = kept if self._made is None else self._made.community
-        if self.street is not None:
-            made_up = self.street.scenario.community
+        if self._made is not None:
+            if kept != self._made.community:
+                what = f"{self.folder} is kept for {kept}, and not for {self._made.community}"
+                raise ConfigError(Fault("--folder", what, "another folder"))
+            return
+        made_up = kept if self.street is None else self.street.scenario.community
         if kept != made_up:
             what = f"{self.folder} is kept for {kept}, which is not the made-up {made_up}"
             remedy = "serve it by its own settings: wattbay serve --config FILE"
@@ -211,12 +214,12 @@ class LiveExchange:
 
     def _clock(self) -> Clock:
         """Return the clock: that of the day, or a faster one that goes on where it was."""
-        day = SystemClock()
-        if self._made is not None and self.speed > 1:
-            return ScaledClock(self._last_at() or day.now(), self.speed)
+        day, last = SystemClock(), self._last_at()
+        if self._made is not None and (self.speed > 1 or (last or 0) > day.now()):
+            # What went faster before may be ahead of the day: it goes on from there.
+            return ScaledClock(last or day.now(), self.speed)
         if self.street is None:
             return day
-        last = self._last_at()
         if last is None:
             from wattbay.simulation.live_street import begins  # noqa: PLC0415 - as above
 

@@ -47,6 +47,8 @@ class Known(NamedTuple):
     """Through it since it was put in. [Wh]"""
     boot: int
     """How often it was started, as its last reading said."""
+    at: Instant
+    """Until when this is so."""
 
 
 class Charged(NamedTuple):
@@ -70,6 +72,8 @@ class Plant:
         self._delivers = {one.member.device: one.delivers_ppm / PPM for one in fleet.batteries}
         self._flows: list[deque[_Flow]] = [deque() for _ in self._members]
         self._added_wh = [0.0] * len(fleet.batteries)
+        self._told_at = [at] * len(self._members)
+        """Until when each meter told, before a restart."""
         self.at = at
         """Until when energy has flowed."""
 
@@ -89,17 +93,21 @@ class Plant:
         )
         for place, one in enumerate(known):
             self._meters.restart(place, one.boot)
+        self._told_at = [one.at for one in known]
         places = {member.pod: place for place, member in enumerate(self._members)}
-        isp_us = self._fleet.isp_us
         for sale in sales:
-            seller, buyer = places[sale.seller], places[sale.buyer]
-            share = self._delivers.get(self._members[seller].device, 1.0)
-            for part in sale.parts:
-                end = Instant(part.delivery + isp_us)
-                if end > self.at:
-                    flow = _Flow(part.delivery, end, part.quantity_wh)
-                    self._flows[seller].append(flow._replace(energy_wh=flow.energy_wh * share))
-                    self._flows[buyer].append(flow)
+            for pod in (sale.seller, sale.buyer):
+                # Who is no member any more has no meter here.
+                if (at := places.get(pod)) is not None:
+                    self._resume(at, sale, known[at].at, is_given=pod == sale.seller)
+
+    def _resume(self, place: int, sale: Sale, since: Instant, *, is_given: bool) -> None:
+        """Let flow on through a meter what it has not told of: another may have told already."""
+        share = self._delivers.get(self._members[place].device, 1.0) if is_given else 1.0
+        for part in sale.parts:
+            end = Instant(part.delivery + self._fleet.isp_us)
+            if end > since:
+                self._flows[place].append(_Flow(part.delivery, end, part.quantity_wh * share))
 
     def deliver(self, sale: Delivery) -> None:
         """Let a battery give what it sold, and its buyer draw as much."""
@@ -122,7 +130,7 @@ class Plant:
                 flows.popleft()
             if place < len(self._fleet.batteries):
                 export_wh[place] = energy_wh
-                if not energy_wh and not flows:
+                if not energy_wh and not flows and to > self._told_at[place]:
                     import_wh[place] = self._charge(place, to - start)
             else:
                 import_wh[place] = energy_wh
@@ -155,6 +163,8 @@ class Plant:
     def readings(self, at: Instant) -> list[SubmitReading]:
         """Return what every meter tells at an instant, signed, and read again by the decoder.
 
+        One that told of it before a restart does not tell again.
+
         Raises
         ------
         WireError
@@ -162,5 +172,6 @@ class Plant:
         """
         return [
             readings.decode(one.payload, one.topic, self._keys.get)
-            for one in self._meters.publish(at)
+            for one, told_at in zip(self._meters.publish(at), self._told_at, strict=True)
+            if at > told_at
         ]
