@@ -68,6 +68,8 @@ async def _demo(fleet: Fleet, shown: Shown, stopping: asyncio.Event) -> int:
         await market.open(Where(gateway_port=shown.gateway_port))
         for bidder, battery in itertools.product(bidders, market.addresses.items()):
             bidder.call(*battery)
+        if (told := market.gateway_address) is not None:
+            console.print(f"events at ws://{told.host}:{told.port}/ws", highlight=False)
         market.board.listeners.append(screen.heard)
         tasks = [asyncio.create_task(bidder.run()) for bidder in bidders]
         status = await until_stopped(_show(market, screen, console, shown.seconds), stopping)
@@ -160,15 +162,17 @@ class _Screen:
         return "–" if share is None else f"{100 * share:.1f} %"
 
     def _aggregators(self) -> Table:
-        names = "aggregator", "strategy", "bids", "won", "kWh", "mean", "spent", "cap", "kept"
+        spent = f"spent {self._market.fleet.market.community.currency}"
+        names = "aggregator", "strategy", "bids", "won", "kWh", "mean", spent, "cap", "kept"
         table = _table(*names)
         pods = {one.device: one.pod for one in self._market.fleet.members}
         for node in self._bidders:
             figures, plan = node.trader.figures, node.trader.plan
-            mean = figures.spent_nano / figures.bought_wh if figures.bought_wh else 0
+            has_bought = figures.bought_wh > 0
+            mean = figures.spent_nano / figures.bought_wh / CENTS if has_bought else 0.0
             table.add_row(
                 str(plan.device_id), plan.strategy.value, str(figures.bids), str(figures.settled),
-                f"{figures.bought_wh / 1_000:.2f}", f"{mean / CENTS:.2f} c",
+                f"{figures.bought_wh / 1_000:.2f}", f"{mean:.2f} c" if has_bought else "–",
                 f"{figures.spent_nano / 1e9:.2f}", f"{plan.cap / CENTS:.0f} c",
                 self._kept(pods[plan.device_id]),
             )  # fmt: skip
@@ -193,10 +197,14 @@ class _Screen:
         settled = sum(kept.sold_wh for kept in sales.kept.values())
         given = sum(kept.given_wh for kept in sales.kept.values())
         currency = market.fleet.market.community.currency
-        sold = f"{sales.total_wh / 1_000:.3f} kWh in {len(sales.sales)} sales"
+        count = len(sales.sales)
+        sold = f"{sales.total_wh / 1_000:.3f} kWh in {count} sale{'' if count == 1 else 's'}"
+        kept = "nothing yet: meters are read first, and waited for"
+        if settled:
+            kept = f"{settled / 1_000:.3f} kWh of it; meters saw {given / 1_000:.3f} kWh given"
         lines = [
             f"sold      {sold} for {value:.2f} {currency}, {mean:.3f} c/kWh on average",
-            f"settled   {settled / 1_000:.3f} kWh of it; meters saw {given / 1_000:.3f} kWh given",
+            f"settled   {kept}",
             f"answers   {answered - late} of {answered} in time, the slowest in {slowest:.0f} ms",
             f"journal   {sales.seq} entries; check them: wattbay verify {self._shown.folder}",
         ]

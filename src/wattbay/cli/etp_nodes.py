@@ -80,8 +80,12 @@ def demo(
     """
     from wattbay.cli.etp_demo import Shown
     from wattbay.cli.etp_demo import demo as show
+    from wattbay.cli.etp_options import SECONDS_MAX, no_port, out_of, refuse
     from wattbay.simulation.etp_fleet import DEFAULT, read_fleet
 
+    refuse(
+        out_of("--seconds", seconds, 1, SECONDS_MAX), no_port("--gateway-port", gateway_port)
+    )  # fmt: skip
     shown = Shown(folder, seconds, gateway_port)
     raise typer.Exit(show(read_fleet(fleet or DEFAULT), shown))
 
@@ -132,9 +136,11 @@ def bess(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from wattbay.adapters.etp.datagrams import Group
     from wattbay.assembly.etp import Where
+    from wattbay.cli.etp_options import no_port, not_of, refuse
     from wattbay.cli.etp_run import Serving, guards, serve
     from wattbay.simulation.etp_fleet import Alone, fleet_of
 
+    refuse(no_port("--port", port))
     known = guards(keys, plain=plain)
     found = tuple(bidder or (sorted(known.peers) if known is not None else ()))
     fleet = fleet_of(
@@ -158,6 +164,7 @@ def bess(  # noqa: PLR0913, PLR0917 - one parameter an option
         signed = check_options(known, device, there, unfit)
         home = Home(fleet.batteries[0].bess, fleet.batteries[0].rules, where)
         raise typer.Exit(sell(signed, there, Selling(home, host, port, group_of, as_json)))
+    refuse(not_of(device, known))
     serving = Serving(where, Where(host, (port,) if port else ()), group_of, as_json=as_json)
     raise typer.Exit(serve(fleet, None if known is None else {device: known}, serving))
 
@@ -203,13 +210,20 @@ def aggregator(  # noqa: PLR0913, PLR0917 - one parameter an option
       wattbay etp aggregator 201 --keys aggregator.toml --battery 101@192.0.2.7:8101
     """
     from wattbay.adapters.etp.datagrams import Group
-    from wattbay.cli.etp_run import Bidding, addresses, bid, guards, plan_of
+    from wattbay.cli.etp_options import PAUSE_MAX_S, no_device, not_of, out_of, refuse
+    from wattbay.cli.etp_run import AMOUNT_MAX, Bidding, addresses, bid, guards, nobody, plan_of
 
+    refuse(
+        no_device(device), out_of("--pause-s", pause_s, 0, PAUSE_MAX_S),
+        out_of("--rounds", rounds, 1, AMOUNT_MAX),
+        nobody(is_looking=not no_discovery, named=battery or []),
+    )  # fmt: skip
     plan = plan_of(
         device, strategy=strategy, cap_cents=cap_cents, need_kwh=need_kwh, lot_kwh=lot_kwh,
         budget_cents=budget_cents,
     )  # fmt: skip
     known = guards(keys, plain=plain)
+    refuse(not_of(device, known))
     bidding = Bidding(
         plan, seed, (0.5 * pause_s, 1.5 * pause_s), addresses(battery or []),
         None if no_discovery else Group(group, group_port, interface), folder, rounds,
@@ -250,10 +264,16 @@ def gateway(  # noqa: PLR0913, PLR0917 - one parameter an option
       wattbay etp gateway --fleet fleet.toml --keys keys --host 192.0.2.7
     """
     from wattbay.assembly.etp import Where
+    from wattbay.cli.etp_options import excluded, no_port, refuse
     from wattbay.cli.etp_run import Serving, fleet_keys, serve, serve_all
     from wattbay.simulation.etp_fleet import DEFAULT, read_fleet
 
     known = read_fleet(fleet or DEFAULT)
+    refuse(
+        no_port("--port", port), no_port("--battery-port", battery_port, len(known.batteries)),
+        excluded("--keys", "--bidders", is_given=bidders and keys is not None),
+        excluded("--plain", "--bidders", is_given=bidders and plain),
+    )  # fmt: skip
     ports = tuple(battery_port + place for place in range(len(known.batteries)))
     where = Where(host, ports if battery_port else (), port)
     serving = Serving(folder, where, as_json=as_json)

@@ -27,13 +27,13 @@ from wattbay.adapters.etp.strategies import Strategy
 from wattbay.adapters.etp.telling import AuctionCompleted, BidRejected, Happening
 from wattbay.adapters.etp.trader import Plan, Trader
 from wattbay.assembly.etp import EtpMarket, Where
+from wattbay.cli.etp_options import PORT_MAX, not_of, refuse
 from wattbay.errors import ConfigError, Fault, WattbayError
 from wattbay.kernel.clock import SystemClock
 from wattbay.simulation.etp_fleet import Fleet
 from wattbay.simulation.etp_keys import FleetKeys
 
 AMOUNT_MAX = 1_000_000
-PORT_MAX = 65_535
 FAILED = 1
 """Exit status of what stopped by itself."""
 out = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -148,10 +148,11 @@ def fleet_keys(fleet: Fleet, folder: Path | None, *, plain: bool) -> dict[int, K
     if folder is None or plain:
         guards(folder, plain=plain)
         return None
-    return {
-        one.member.device: read_keys(folder / f"{one.member.device}.toml")
-        for one in fleet.batteries
-    }
+    devices = [one.member.device for one in fleet.batteries]
+    files = {device: folder / f"{device}.toml" for device in devices}
+    known = {device: read_keys(file) for device, file in files.items()}
+    refuse(*(not_of(device, keys, str(files[device])) for device, keys in known.items()))
+    return known
 
 
 def serve_all(fleet: Fleet, serving: Serving) -> int:
@@ -229,7 +230,9 @@ async def _serve(
         for beacon in beacons:
             beacon.close()
         await market.close()
-        out.print(f"stopped; what was sold is in {serving.folder}: wattbay verify {serving.folder}")
+        if market.addresses:
+            folder = serving.folder
+            out.print(f"stopped; what was sold is in {folder}: wattbay verify {folder}")
 
 
 def _greet(market: EtpMarket, serving: Serving) -> None:
@@ -343,6 +346,14 @@ def addresses(told: list[str]) -> dict[int, Address]:
     if faults:
         raise ConfigError(*faults)
     return found
+
+
+def nobody(*, is_looking: bool, named: list[str]) -> list[Fault]:
+    """Return the fault of an aggregator that knows of no battery, and looks for none."""
+    if is_looking or named:
+        return []
+    what = "it looks for no batteries, and is told of none"
+    return [Fault("--no-discovery", what, "--battery 101@192.0.2.7:8101")]
 
 
 def bid(keys: Keys | None, bidding: Bidding) -> int:
