@@ -139,7 +139,8 @@ class _Screen:
             self._deadlines(),
         )  # fmt: skip
 
-    def _batteries(self) -> Table:
+    def _batteries(self, *, is_over: bool = False) -> Table:
+        """Return how batteries are; at the end all of them are offline, which says nothing."""
         names = "battery", "charge", "kWh", "for sale", "asks", "status", "auction", "kept"
         table = _table(*names)
         pods = {one.device: one.pod for one in self._market.fleet.members}
@@ -150,7 +151,7 @@ class _Screen:
             table.add_row(
                 str(node.device_id), bar, f"{bess.level_wh / 1_000:.2f}",
                 f"{seller.free_wh / 1_000:.2f}", f"{bess.reserve / CENTS:.2f} c",
-                bess.status.value if bess.is_online else "offline", seller.stage.value,
+                bess.status.value if bess.is_online or is_over else "offline", seller.stage.value,
                 self._kept(pods[node.device_id]),
             )  # fmt: skip
         return table
@@ -209,7 +210,9 @@ class _Screen:
             f"journal   {sales.seq} entries; check them: wattbay verify {self._shown.folder}",
         ]
         gap = Text("")
-        return Group(self._batteries(), gap, self._aggregators(), gap, Text("\n".join(lines)))
+        return Group(
+            self._batteries(is_over=True), gap, self._aggregators(), gap, Text("\n".join(lines))
+        )
 
 
 def _table(*columns: str) -> Table:
