@@ -28,6 +28,7 @@ import uvloop
 
 from benchmarks.etp_load import BATTERY, BUYERS, a_guard
 from benchmarks.machine import description
+from tests.servers import until_async
 from wattbay.adapters.etp.aggregator import AggregatorNode, Pace
 from wattbay.adapters.etp.auctions import Effect, Rules, Send
 from wattbay.adapters.etp.bess import Bess
@@ -51,6 +52,8 @@ ATTEMPTS = 3
 STATUSES = 10_000
 BATTERIES = 100
 HELD_S = float(os.environ.get("WATTBAY_BENCH_LINKS_S", "60"))
+SETTLING_S = 1.0
+"""Before anything counts. [s]"""
 PAUSE_S = 0.4
 """Between two rounds of bids: so there are a good thousand messages a second. [s]"""
 MILLI = 1e3
@@ -134,7 +137,7 @@ async def _answers(scheme: Scheme | None, window: int) -> Answered:
     address = await node.open("127.0.0.1")
     messages = MESSAGES if scheme is None else SEALED_MESSAGES
     name = "plain" if scheme is None else scheme.name
-    with program("ask", address.port, name, messages // LINKS, LINKS, window) as asker:
+    with program("question", address.port, name, messages // LINKS, LINKS, window) as asker:
         await _said(asker)
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
         _tell(asker)
@@ -160,14 +163,19 @@ async def _failure() -> Left:
     address = await node.open("127.0.0.1")
     with program("listen", address.port) as listener:
         await _said(listener)
+        await until_async(lambda: node.counts["heard"] == 1, "the listener is there")
         for _ in range(STATUSES):
             node.tell_status()
-        await asyncio.sleep(0)
+        await asyncio.sleep(SETTLING_S)
+        left = node.counts["sent"]
+        _tell(listener)
         began_us, start_cpu_s = time.monotonic_ns() // 1_000, time.process_time()
         node.fail(2)
         said = await _said(listener)
         took_cpu_s = time.process_time() - start_cpu_s
     await node.close()
+    if not said["before"] <= left < STATUSES // 2:
+        raise RuntimeError(f"{left} statuses had left, and {said['before']} were heard before")
     return Left((said["heard_us"] - began_us) / MILLI, took_cpu_s * MILLI, said["before"])
 
 
@@ -221,7 +229,9 @@ async def _held(seconds: float, *, scheme: Scheme | None, folder: Path | None) -
         for bess, port in await _said(fleet):
             node.call(bess, Address("127.0.0.1", port))
         bidding = asyncio.create_task(node.run())
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(SETTLING_S)
+        for took_us in node.took_us.values():
+            took_us.clear()
         messages, start_s = sum(_moved(node)), time.perf_counter()
         start_cpu_s = time.process_time()
         await asyncio.sleep(seconds)
@@ -285,9 +295,10 @@ def main() -> None:
             how = "pipelined" if is_pipelined else "one at a time"
             print(f"{name}, {how}: {answered(scheme, is_pipelined=is_pipelined)}")
     print(f"a failure behind {STATUSES:,} statuses: {failure()}")
-    for is_kept in (True, False):
-        what = "kept on disk" if is_kept else "not kept"
-        print(f"{BATTERIES} batteries for {HELD_S:.0f} s, {what}: {held(is_kept=is_kept)}")
+    for scheme in (None, *Scheme):
+        name = "plain" if scheme is None else scheme.name
+        print(f"{BATTERIES} batteries for {HELD_S:.0f} s, {name}: {held(scheme=scheme)}")
+    print(f"nothing written down: {held(is_kept=False)}")
 
 
 if __name__ == "__main__":

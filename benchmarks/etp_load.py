@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 import time
 from itertools import count
@@ -115,7 +116,7 @@ class Asker(asyncio.Protocol):
             self.is_done.set_result(None)
 
 
-async def ask(port: int, scheme: Scheme | None, total: int, links: int, window: int) -> None:
+async def question(port: int, scheme: Scheme | None, total: int, links: int, window: int) -> None:
     """Let some callers ask, each so many times."""
     loop = asyncio.get_running_loop()
     askers = []
@@ -136,20 +137,24 @@ async def ask(port: int, scheme: Scheme | None, total: int, links: int, window: 
 
 
 async def listen(port: int) -> None:
-    """Tell when a failure is heard, and how many statuses came before it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(framed(encode(m.query(1, BUYERS))))
-    frames, before = Frames(), 0
-    while True:
-        for payload in frames.feed(await reader.read(65_536)):
-            kind = decode(payload).message_type
-            if kind == Kind.QUERY_RESPONSE:
-                say("ready")
-            elif kind == Kind.DEVICE_FAILURE:
-                say({"heard_us": time.monotonic_ns() // 1_000, "before": before})
-                await asyncio.to_thread(sys.stdin.readline)
-                return
-            before += kind == Kind.BESS_STATUS
+    """Say hello, read nothing until told, and tell when a failure is heard, and behind how many."""
+    loop, frames, before = asyncio.get_running_loop(), Frames(), 0
+    with socket.socket() as sock:
+        # What the system takes for us cannot be overtaken.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(framed(encode(m.query(1, BUYERS))))
+        sock.settimeout(0)
+        say("ready")
+        await asyncio.to_thread(sys.stdin.readline)
+        while True:
+            for payload in frames.feed(await loop.sock_recv(sock, 65_536)):
+                kind = decode(payload).message_type
+                if kind == Kind.DEVICE_FAILURE:
+                    say({"heard_us": time.monotonic_ns() // 1_000, "before": before})
+                    await asyncio.to_thread(sys.stdin.readline)
+                    return
+                before += kind == Kind.BESS_STATUS
 
 
 # --- a fleet --------------------------------------------------------------------------------------
@@ -215,8 +220,8 @@ async def at_work(batteries: int, scheme: Scheme | None) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["ask", port, scheme, total, links, window]:
-            uvloop.run(ask(int(port), scheme_of(scheme), int(total), int(links), int(window)))
+        case ["question", port, scheme, total, links, window]:
+            uvloop.run(question(int(port), scheme_of(scheme), int(total), int(links), int(window)))
         case ["listen", port]:
             uvloop.run(listen(int(port)))
         case ["batteries", number, scheme]:

@@ -25,27 +25,28 @@ QUICK = Patience(answer_us=SECOND, outcome_us=SECOND // 5)
 def a_bidder(
     device: int = 201,
     *,
-    log: Path | None = None,
+    log: BidLog | None = None,
     need_wh: int = 1_000,
+    lot_wh: int = 1_000,
     guard: Guard | None = None,
     pace: Pace | None = None,
     patience: Patience = QUICK,
 ) -> AggregatorNode:
     """Return an aggregator that bids near its cap, which every battery of ours takes."""
-    plan = Plan(device, Strategy.AGGRESSIVE, CAP, need_wh=need_wh, lot_wh=1_000)
+    plan = Plan(device, Strategy.AGGRESSIVE, CAP, need_wh=need_wh, lot_wh=lot_wh)
     return AggregatorNode(
         Trader(plan, Random(device)),
         guard or Guard(allows_plain=True),
         count(SystemClock().now()).__next__,
         pace=pace or Pace((0.01, 0.02)),
-        log=None if log is None else BidLog(log),
+        log=log,
         patience=patience,
     )
 
 
 async def main(bess: int, port: int, log: Path) -> None:
     """Bid until all is bought."""
-    node = a_bidder(log=log)
+    node = a_bidder(log=BidLog(log))
     node.call(bess, Address("127.0.0.1", port))
     await node.run()
     await node.close()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.etp_peers import (
     links_of,
     on_both_loops,
 )
-from tests.servers import free_port, until_async
+from tests.servers import WAIT_S, free_port, until_async
 from wattbay.adapters.etp import messages as m
 from wattbay.adapters.etp.aggregator import AggregatorNode
 from wattbay.adapters.etp.auctions import Keep, Rules, Stage
@@ -38,6 +39,23 @@ from wattbay.periods import SECOND, Instant
 
 ROOT = Path(__file__).parents[2]
 takes = pytest.mark.parametrize("takes", [True, False], ids=["taken", "refused"])
+
+
+class DiskOfPatience(BidLog):
+    """A log on a disk that is done when it is told to be."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        self.may_go_on = Event()
+        self.syncs = 0
+        self.fault: AdapterError | None = None
+
+    def sync(self) -> None:
+        self.syncs += 1
+        assert self.may_go_on.wait(WAIT_S)
+        if self.fault is not None:
+            raise self.fault
+        super().sync()
 
 
 def ends_of(bidder: AggregatorNode) -> list[tuple[Stage, int]]:
@@ -171,7 +189,7 @@ def test_killed_aggregator_has_one_outcome_as_the_market_has_it(
         if answers_first:
             desk.may_answer.set()
             await until_async(lambda: not node.seller.reserved_wh, "the market has answered")
-        bidder = a_bidder(log=log)
+        bidder = a_bidder(log=BidLog(log))
         assert bidder.trader.is_waiting
         bidder.call(BATTERY, address)
         await until_async(lambda: bidder.counts["sent"] > 1, "it asks")
@@ -205,10 +223,11 @@ def test_bid_that_was_kept_and_never_confirmed_is_sold_or_expires(
         await before.leave()
         log = BidLog(tmp_path / "bids")
         log.keep(Keep(BATTERY, 7, 180_000, 1_000))
+        log.sync()
         log.close()
         if not is_in_time:
             clock.advance(Instant(clock.now() + SECOND))
-        bidder = a_bidder(log=tmp_path / "bids")
+        bidder = a_bidder(log=BidLog(tmp_path / "bids"))
         bidder.call(BATTERY, address)
         await until_async(lambda: not bidder.trader.is_waiting, "the outcome is known")
         expired = (Stage.EXPIRED, TerminateCode.EXPIRED)
@@ -226,7 +245,7 @@ def test_bid_that_cannot_be_kept_is_never_confirmed(run: Run, tmp_path: Path) ->
         desk = NoDesk()
         node = a_node(desk=desk, seller=a_seller(rules=Rules(confirm_us=60 * SECOND)))
         # So impatient that it would repeat a confirmation at every opportunity.
-        bidder = a_bidder(log=tmp_path / "bids", patience=Patience(outcome_us=1))
+        bidder = a_bidder(log=BidLog(tmp_path / "bids"), patience=Patience(outcome_us=1))
         assert bidder._log  # noqa: SLF001 - a disk that fails from here on
         bidder._log.close()  # noqa: SLF001 - likewise
         bidder.call(BATTERY, await node.open("127.0.0.1"))
@@ -240,6 +259,63 @@ def test_bid_that_cannot_be_kept_is_never_confirmed(run: Run, tmp_path: Path) ->
         await bidder.close()
         await node.close()
         assert desk.sold == []
+
+    run(scene())
+
+
+@on_both_loops
+def test_bid_that_the_disk_refuses_is_never_confirmed(run: Run, tmp_path: Path) -> None:
+    async def scene() -> None:
+        node = a_node(seller=a_seller(rules=Rules(confirm_us=60 * SECOND)))
+        log = DiskOfPatience(tmp_path / "bids")
+        bidder = a_bidder(log=log, patience=Patience(outcome_us=1))
+        bidder.call(BATTERY, await node.open("127.0.0.1"))
+        buying = asyncio.create_task(bidder.run())
+        await until_async(lambda: log.syncs, "it is written")
+        log.fault = AdapterError("the disk is gone")
+        log.may_go_on.set()
+        with pytest.raises(AdapterError, match="is gone"):
+            await buying
+        bidder._sweep()  # noqa: SLF001 - as it does once a second
+        await until_async(lambda: not links_of(node), "it has gone")
+        assert node.seller.reserved_wh == 1_000
+        assert node.seller.counts["settled"] == 0
+        await bidder.close()
+        await node.close()
+
+    run(scene())
+
+
+@on_both_loops
+def test_slow_disk_keeps_nobody_from_being_heard_and_many_bids_at_a_time(
+    run: Run, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        desk = NoDesk()
+        patient = Rules(confirm_us=60 * SECOND)
+        sellers = [a_seller(BATTERY + place, patient, capacity_wh=2_500) for place in range(5)]
+        nodes = [a_node(seller=seller, desk=desk) for seller in sellers]
+        log = DiskOfPatience(tmp_path / "bids")
+        bidder = a_bidder(log=log, need_wh=5_000, lot_wh=5_000)
+        for node in nodes:
+            bidder.call(node.device_id, await node.open("127.0.0.1"))
+        await until_async(lambda: len(list(bidder.linked)) == 5, "all are linked")
+        buying = asyncio.create_task(bidder.run())
+        await until_async(
+            lambda: [bid.stage for bid in bidder.buyer.live] == [Stage.CONFIRMED] * 5, "all accept"
+        )
+        await until_async(lambda: log.syncs, "the disk is at work")
+        heard = bidder.counts["heard"]
+        nodes[0].tell_status()
+        await until_async(lambda: bidder.counts["heard"] > heard, "a battery is heard")
+        assert desk.sold == []
+        log.may_go_on.set()
+        await buying
+        assert len(desk.sold) == 5
+        assert log.syncs < 5
+        await bidder.close()
+        for node in nodes:
+            await node.close()
 
     run(scene())
 

@@ -79,6 +79,9 @@ class AggregatorNode:
         self._news = asyncio.Event()
         self._is_over = False
         self._alarm: asyncio.TimerHandle | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._kept_back: list[Effect] = []
+        self._is_unkept = False
         self.counts: Counter[str] = Counter()
         self.timings = Timings()
         self.fault: Exception | None = None
@@ -222,6 +225,34 @@ class AggregatorNode:
             self._do(effect)
 
     def _do(self, effect: Effect) -> None:
+        """Do what follows; after something that is to be kept, once it is."""
+        if isinstance(effect, Keep):
+            if self._log is not None:
+                self._log.keep(effect)
+                self._is_unkept = True
+                if self._keeping is None:
+                    self._keeping = asyncio.get_running_loop().create_task(self._keep(self._log))
+        elif self._keeping is not None:
+            self._kept_back.append(effect)
+        else:
+            self._do_now(effect)
+
+    async def _keep(self, log: BidLog) -> None:
+        """Make durable what is to be kept, much at a time, and do what follows from it.
+
+        Disks are slow, and batteries do not wait: so this is done beside everything else.
+        """
+        with self._stopping_at_faults():
+            while self._is_unkept:
+                effects, self._kept_back, self._is_unkept = self._kept_back, [], False
+                await asyncio.to_thread(log.sync)
+                for effect in effects:
+                    self._do_now(effect)
+            effects, self._kept_back, self._keeping = self._kept_back, [], None
+            for effect in effects:
+                self._do_now(effect)
+
+    def _do_now(self, effect: Effect) -> None:
         match effect:
             case Send(to=to, message=message, answers=answers):
                 link = self._links.get(to)
@@ -229,9 +260,6 @@ class AggregatorNode:
                     self.counts["nobody there"] += 1
                 else:
                     link.send(message, answers)
-            case Keep():
-                if self._log is not None:
-                    self._log.keep(effect)
             case Ended():
                 if self._log is not None:
                     self._log.end(effect)
@@ -300,6 +328,8 @@ class AggregatorNode:
         """Stop bidding, and let go of everybody."""
         self._stop()
         await asyncio.gather(*self._callers.values(), return_exceptions=True)
+        if self._keeping is not None:
+            await asyncio.wait([self._keeping])
         await finish_all(self._links.values())
         if self._log is not None:
             self._log.close()

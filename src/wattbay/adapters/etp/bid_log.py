@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -26,7 +27,7 @@ class _Line(msgspec.Struct, array_like=True):
 
 
 class BidLog:
-    """A file of lines; a bid in it is durable before whoever wrote it goes on."""
+    """A file of lines. Bids in it are durable once `sync` has returned."""
 
     def __init__(self, file: Path, lines_max: int = LINES_MAX) -> None:
         """Take a file up, and leave in it what has no outcome yet.
@@ -41,6 +42,7 @@ class BidLog:
         """Bids of the time before that have no outcome."""
         self._kept: dict[Key, Keep] = {(one.bess, one.message_id): one for one in self.open_bids}
         self._is_broken = False
+        self._writing_anew = Lock()
         try:
             self._out = self._written_anew()
         except OSError as error:
@@ -83,15 +85,31 @@ class BidLog:
         return out
 
     def keep(self, kept: Keep) -> None:
-        """Write down that a bid is about to be confirmed.
+        """Write down that a bid is about to be confirmed, which it may be after `sync`.
 
         Raises
         ------
         AdapterError
-            If that cannot be made durable: then it must not be confirmed.
+            If that cannot be written: then it must not be confirmed.
         """
         self._append(kept, is_ended=False)
         self._kept[kept.bess, kept.message_id] = kept
+
+    def sync(self) -> None:
+        """Make durable what is written, for good; may be called from another thread.
+
+        Raises
+        ------
+        AdapterError
+            If that cannot be: then nothing of it must be confirmed.
+        """
+        self._check()
+        try:
+            with self._writing_anew:
+                os.fsync(self._out)
+        except OSError as error:
+            self._is_broken = True
+            raise self._fault("written", error) from error
 
     def end(self, ended: Ended) -> None:
         """Write down that a bid has its outcome, if it was kept.
@@ -107,17 +125,19 @@ class BidLog:
         if kept is not None:
             self._append(kept, is_ended=True)
 
-    def _append(self, kept: Keep, *, is_ended: bool) -> None:
+    def _check(self) -> None:
         if self._is_broken:
-            msg = f"{self._file} could not be written before"
+            msg = f"{self._file} cannot be written any more"
             raise AdapterError(msg)
+
+    def _append(self, kept: Keep, *, is_ended: bool) -> None:
+        self._check()
         try:
             if self._count >= max(self._lines_max, 2 * len(self._kept)):
-                old, self._out = self._out, self._written_anew()
-                os.close(old)
+                with self._writing_anew:
+                    old, self._out = self._out, self._written_anew()
+                    os.close(old)
             _write(self._out, _lines([kept], is_ended=is_ended))
-            if not is_ended:
-                os.fsync(self._out)
         except OSError as error:
             # There may be half a line now, and whatever came after it would be read by nobody.
             self._is_broken = True

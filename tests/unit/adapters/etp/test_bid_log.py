@@ -47,6 +47,7 @@ def test_bid_without_an_outcome_is_open_after_a_restart(tmp_path: Path) -> None:
     log.keep(FIRST)
     log.keep(SECOND)
     log.end(the_end_of(FIRST))
+    log.sync()
     # Whoever wrote it dies here: nothing is closed.
     assert reopened(tmp_path / "bids") == [SECOND]
     assert reopened(tmp_path / "bids") == [SECOND]
@@ -109,6 +110,16 @@ def test_bid_that_a_full_disk_keeps_half_is_not_kept(tmp_path: Path) -> None:
         log.keep(SECOND)
     log.close()
     assert reopened(file) == [FIRST]
+
+
+def test_bid_that_cannot_be_made_durable_is_told_and_no_other_is_taken(tmp_path: Path) -> None:
+    log = BidLog(tmp_path / "bids")
+    log.keep(FIRST)
+    log.close()
+    with pytest.raises(AdapterError, match="cannot be written"):
+        log.sync()
+    with pytest.raises(AdapterError):
+        log.keep(SECOND)
 
 
 def test_log_does_not_grow_for_ever(tmp_path: Path) -> None:
