@@ -7,6 +7,7 @@ import json
 import socket
 import sys
 import time
+from functools import partial
 from itertools import count
 from random import Random
 from typing import cast
@@ -116,13 +117,17 @@ class Asker(asyncio.Protocol):
             self.is_done.set_result(None)
 
 
+def _itself(asker: Asker) -> Asker:
+    return asker
+
+
 async def question(port: int, scheme: Scheme | None, total: int, links: int, window: int) -> None:
     """Let some callers ask, each so many times."""
     loop = asyncio.get_running_loop()
     askers = []
     for place in range(links):
         asker = Asker(BUYERS + place, scheme, total, window)
-        await loop.create_connection(lambda asker=asker: asker, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(partial(_itself, asker), "127.0.0.1", port)
         askers.append(asker)
     await asyncio.gather(*(one.is_up for one in askers))
     say("ready")
