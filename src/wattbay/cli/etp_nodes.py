@@ -22,7 +22,10 @@ Hidden = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="For a program to read.")]
 MayBuy = Annotated[
     list[int] | None,
-    typer.Option(help="Who may buy, and has credit: a device. (otherwise all in the keys)"),
+    typer.Option(
+        help="Who may buy, and has credit: a device. (otherwise all in the keys) "
+        "A folder takes no others later."
+    ),
 ]
 AtFirst = Annotated[float | None, typer.Option(help="What it holds at first. (otherwise 80 %)")]
 WindowMs = Annotated[
@@ -72,6 +75,7 @@ def demo(
     in signed envelopes. Each sale is in a journal before it counts; energy
     flows, meters sign, and it is settled to receipts. A second is a minute
     of its time. Where this is no terminal, a line is printed for each event.
+    Kept is what meters saw of what was promised, as far as that is settled.
 
     \b
     Examples:
