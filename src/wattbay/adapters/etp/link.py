@@ -260,6 +260,11 @@ class Link(asyncio.Protocol):
         return self._is_up
 
     @property
+    def is_stuck(self) -> bool:
+        """Tell whether what waits is not taken now."""
+        return self._stuck_since is not None
+
+    @property
     def waiting(self) -> int:
         """How many messages wait to be sent."""
         return len(self._outbox)
