@@ -25,6 +25,7 @@ from wattbay.adapters.files.run_folder import JOURNAL
 from wattbay.cli.check import verify_journal
 from wattbay.core.commands import SubmitReading
 from wattbay.core.events import Rejected
+from wattbay.core.reasons import Reason
 from wattbay.ids import PodId, ProductId
 from wattbay.kernel.codec import Entry, decode
 from wattbay.kernel.journal import SqliteJournal
@@ -128,10 +129,11 @@ def test_every_bid_has_one_outcome_however_often_its_battery_is_killed(
     assert not list(log.open_bids)
     log.close()
     # Meters went on where they were, and the battery never sold what it had not.
-    refused = [
-        entry.events[0]
+    refused = {
+        entry.events[0].reason
         for entry in history
         if isinstance(entry.command, SubmitReading) and isinstance(entry.events[0], Rejected)
-    ]
-    assert not refused
+    }
+    # Of a busy machine a reading may be late, and its delivery final.
+    assert refused <= {Reason.STAMP_TOO_OLD}
     assert 0 <= market.levels[PodId("bess-101")][0] <= CAPACITY_WH

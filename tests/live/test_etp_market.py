@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.etp_gateway import looking
 from tests.etp_peers import PLAIN, Peer
@@ -29,6 +30,7 @@ from wattbay.core.events import ReceiptIssued, Rejected
 from wattbay.core.facts import Receipt
 from wattbay.ids import PodId
 from wattbay.kernel.codec import Entry, decode
+from wattbay.periods import HOUR
 from wattbay.simulation.etp_fleet import DEFAULT, Fleet, read_fleet
 
 BESS, BUYER = 101, 201
@@ -44,7 +46,13 @@ def a_fleet(speed: int = 1_200) -> Fleet:
         one._replace(rules=one.rules._replace(window_us=0, pause_us=(0, 0)))
         for one in fleet.batteries
     ]
-    return fleet._replace(batteries=batteries, speed=speed)
+    # A machine that is busy elsewhere may read meters late: nothing is final so soon.
+    runs = tuple(
+        structs.replace(run, after_us=after_us)
+        for run, after_us in zip(fleet.market.runs, (HOUR // 3, 12 * HOUR), strict=True)
+    )
+    market = fleet.market._replace(runs=runs)
+    return fleet._replace(batteries=batteries, speed=speed, market=market)
 
 
 @asynccontextmanager
