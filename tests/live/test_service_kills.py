@@ -139,10 +139,15 @@ def test_what_was_answered_stands_once_whatever_is_killed(
                         work_on(fleet, traders)
                         kill(victim, service, stores)
                     work_on(fleet, traders)
+                # However quickly the orders were answered: some deliveries are to be measured.
+                until(
+                    lambda: fleet.turn() and len(fleet.boundaries) > 3,
+                    "deliveries end",
+                    wait_s=60.0,
+                )
                 until(lambda: fleet.turn() and not fleet.waiting, "all are acknowledged")
                 later = Instant(fleet.at + 20 * MINUTE)
                 until(lambda: fleet.turn(is_measuring=False) and fleet.now > later, "all is told")
-                assert len(fleet.boundaries) > 3
                 assert fleet.acknowledged == sum(len(one.registers) for one in fleet.meters)
                 assert service.stop() == 0
                 with closing(stores.readings(tmp_path)) as stored:
