@@ -32,6 +32,7 @@ from wattbay.adapters.etp.aggregator import AggregatorNode
 from wattbay.adapters.etp.auctions import Keep, Rules, Stage
 from wattbay.adapters.etp.bid_log import BidLog
 from wattbay.adapters.etp.buyer import Patience
+from wattbay.adapters.etp.link import Link
 from wattbay.adapters.etp.messages import Kind, TerminateCode
 from wattbay.adapters.etp.node import Address, BessNode, NoDesk
 from wattbay.errors import AdapterError
@@ -389,6 +390,28 @@ def test_bidding_ends_when_an_aggregator_is_closed(run: Run) -> None:
         await bidder.close()
         await bidding
         assert bidder.trader.figures.bids == 0
+
+    run(scene())
+
+
+@on_both_loops
+def test_aggregator_that_stops_as_a_link_comes_up_can_be_closed(run: Run) -> None:
+    async def scene() -> None:
+        node, bidder, up = a_node(), a_bidder(), list[Link]()
+        opened = bidder.opened
+
+        def stop(link: Link) -> None:
+            opened(link)
+            up.append(link)
+            closing.append(asyncio.ensure_future(bidder.close()))
+
+        closing = list[asyncio.Future[None]]()
+        bidder.opened = stop  # type: ignore[method-assign] # the instant that is to be met
+        bidder.call(BATTERY, await node.open("127.0.0.1"))
+        await until_async(lambda: up, "a link comes up")
+        await until_async(closing[0].done, "the aggregator is closed")
+        assert not list(bidder.linked)
+        await node.close()
 
     run(scene())
 

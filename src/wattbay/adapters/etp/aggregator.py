@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -127,18 +128,19 @@ class AggregatorNode:
         while not self._is_over:
             address = self._addresses[bess]
             self._dialled[bess] = address, self._clock.now()
+            link = Link(self, self._guard, self._clock, self.counts, self.timings, peer=bess)
             try:
                 # A battery that moved leaves an address behind where nobody even refuses.
                 async with asyncio.timeout(CONNECT_S):
-                    _, link = await loop.create_connection(
-                        lambda: Link(
-                            self, self._guard, self._clock, self.counts, self.timings, peer=bess
-                        ),
-                        *address,
-                    )
+                    await loop.create_connection(partial(_itself, link), *address)
+            except asyncio.CancelledError:
+                # uvloop lets go of a link that has just come up, and does not tell it.
+                link.connection_lost(None)
+                raise
             except (OSError, OverflowError, UnicodeError):
                 # The latter two are what Python says of ports and names that are none.
                 self.counts["not reached"] += 1
+                link.connection_lost(None)  # Its time may have been over as it came up.
             else:
                 await link.gone.wait()
                 if link.has_heard:
@@ -333,3 +335,7 @@ class AggregatorNode:
         await finish_all(self._links.values())
         if self._log is not None:
             self._log.close()
+
+
+def _itself(link: Link) -> Link:
+    return link
